@@ -10,7 +10,7 @@ from convcorr_jax import descriptors, flow, keypoints, metrics, patches, pose, p
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import check_descriptors
 from convcorr_jax.linear import ridge, svm
-from tests.builders.numerical_cases import Case, cases, with_nan, with_value
+from tests.builders.numerical_cases import Case, cases, with_value
 
 CASES = cases()
 ROOMS = (flow, ridge, svm, metrics, descriptors, retrieval, keypoints, patches, probes, pose)
@@ -57,7 +57,7 @@ def _ids(value):
 
 @pytest.mark.parametrize(("case", "argument"), ARGUMENTS, ids=_ids)
 def test_nan_is_refused_propagated_or_absent(case, argument):
-    changed = {argument: with_nan(case.arrays[argument])}
+    changed = {argument: with_value(case.arrays[argument])}
     outcome = case.outcomes[argument]
     if outcome == "refused":
         with pytest.raises(InputError):
@@ -88,7 +88,7 @@ def _takes_floats(function):
 @pytest.mark.parametrize("fit", [ridge.fit, svm.fit])
 def test_what_is_refused_outside_jit_is_marked_inside(fit):
     case = next(case for case in CASES if case.function is fit)
-    bad = with_nan(case.arrays["features"])
+    bad = with_value(case.arrays["features"])
     fitted = jax.jit(lambda features: case.call(features=features))(bad)
     if isinstance(fitted, svm.LinearSVM):
         assert not fitted.converged.any()
@@ -135,7 +135,7 @@ def test_absent_samples_of_a_distance_transform_change_nothing_else():
 
 
 def test_descriptors_are_checked_outside_jit_only():
-    source = with_nan(next(case for case in CASES if case.function is flow.align).arrays["source"])
+    source = with_value(next(case for case in CASES if case.function is flow.align).arrays["source"])
 
     @jax.jit
     def checked(descriptors):

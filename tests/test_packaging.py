@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -65,16 +66,12 @@ def test_the_wheel_states_the_licence_and_the_command(wheel):
 def test_pins_satisfy_the_bounds():
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     assert not [pin for pin in pins if "/" in pin or "@" in pin]
-    pinned = {_normalized(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
+    pinned = {canonicalize_name(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
     extras = PROJECT["optional-dependencies"].values()
     for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]:
         requirement = Requirement(line)
         assert requirement.specifier, f"{line} has no bounds"
-        assert pinned[_normalized(requirement.name)] in requirement.specifier, line
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, line
 
 
 def test_classifiers_name_the_versions_that_are_supported():

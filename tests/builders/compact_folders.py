@@ -1,6 +1,5 @@
 """Tiny compact folders of every layout, with images of one colour."""
 
-import io
 import json
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from tests.builders import voc_tree
+from tests.builders.bad_images import encoded
 
 WIDTH, HEIGHT = 40, 32
 FACE_SIDE = 32
@@ -139,9 +139,7 @@ def write_camvid(folder: Path) -> Path:
 
 def jpeg(*, width: int = 24) -> bytes:
     """Return a blue JPEG file, 20 pixels high."""
-    stream = io.BytesIO()
-    PillowImage.new("RGB", (width, 20), "blue").save(stream, "jpeg")
-    return stream.getvalue()
+    return encoded(PillowImage.new("RGB", (width, 20), "blue"), "JPEG")
 
 
 def write_imagenet_sample(folder: Path, *names: str) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from tests.builders.mat_files import structs, write_mat
+from tests.builders.voc_tree import write_image
 
 WIDTH, HEIGHT = 40, 32
 # A person who faces the camera, in the release's frame, whose first pixel is 1.
@@ -41,7 +41,5 @@ def example(frame: str, *, train: int = 1, test: int = 0, behind: bool = False) 
 def write_release(folder: Path, *examples: dict[str, Any]) -> Path:
     write_mat(folder / "examples.mat", {"examples": structs(*examples)})
     for each in examples:
-        path = folder / "images" / each["filepath"]
-        path.parent.mkdir(exist_ok=True)
-        PillowImage.new("RGB", (WIDTH, HEIGHT)).save(path)
+        write_image(folder / "images" / each["filepath"], width=WIDTH, height=HEIGHT)
     return folder

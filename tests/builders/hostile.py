@@ -2,15 +2,15 @@
 
 import io
 import zipfile
+from typing import IO
 
 import numpy as np
 
 
-def zeros(archive: zipfile.ZipFile, name: str, count: int) -> None:
-    """Write a member of zeros without holding it in memory."""
-    with archive.open(name, "w") as stream:
-        for _ in range(count >> 20):
-            stream.write(bytes(1 << 20))
+def zeros(stream: IO[bytes], count: int) -> None:
+    """Write zero bytes, by megabytes, without holding them in memory."""
+    for _ in range(count >> 20):
+        stream.write(bytes(1 << 20))
 
 
 def npz_bomb(name: str, count: int, **arrays: np.ndarray) -> bytes:
@@ -25,6 +25,5 @@ def npz_bomb(name: str, count: int, **arrays: np.ndarray) -> bytes:
         with opened.open(f"{name}.npy", "w") as member:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count,)}
             np.lib.format.write_array_header_1_0(member, header)
-            for _ in range(count >> 20):
-                member.write(bytes(1 << 20))
+            zeros(member, count)
     return stream.getvalue()

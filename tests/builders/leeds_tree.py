@@ -33,9 +33,7 @@ def write_lsp(
     joints = np.concatenate([places(rng, count) * scale, np.zeros((count, 14, 1))], axis=-1)
     for person, number in hidden:
         joints[person, number, 2] = 1
-    write_mat(folder / "joints.mat", {"joints": joints.transpose(2, 1, 0)})
-    _write_images(folder, count, "im{:04}.jpg", rng)
-    return folder
+    return _write(folder, joints.transpose(2, 1, 0), "im{:04}.jpg", rng)
 
 
 def write_lspet_release(folder: Path, *, count: int = 4, absent: Sequence[tuple[int, int]] = ()) -> Path:
@@ -44,13 +42,13 @@ def write_lspet_release(folder: Path, *, count: int = 4, absent: Sequence[tuple[
     joints = np.concatenate([places(rng, count), np.ones((count, 14, 1))], axis=-1)
     for person, number in absent:
         joints[person, number] = -7, -7, 0
-    write_mat(folder / "joints.mat", {"joints": joints.transpose(1, 2, 0)})
-    _write_images(folder, count, "im{:05}.jpg", rng)
-    return folder
+    return _write(folder, joints.transpose(1, 2, 0), "im{:05}.jpg", rng)
 
 
-def _write_images(folder: Path, count: int, name: str, rng: np.random.Generator) -> None:
+def _write(folder: Path, joints: np.ndarray, name: str, rng: np.random.Generator) -> Path:
+    write_mat(folder / "joints.mat", {"joints": joints})
     (folder / "images").mkdir(exist_ok=True)
-    for number in range(1, count + 1):
+    for number in range(1, joints.shape[-1] + 1):
         pixels = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
         PillowImage.fromarray(pixels).save(folder / "images" / name.format(number))
+    return folder

@@ -41,13 +41,8 @@ class Case(NamedTuple):
         return self.function(**{**self.arrays, **self.options, **changed})
 
 
-def with_nan(value: Any) -> Any:
-    """Return an argument with NaN in the first entry of its first floating-point array."""
-    return with_value(value, np.nan)
-
-
-def with_value(value: Any, bad: float) -> Any:
-    """Return an argument with a number in the first entry of its first floating-point array."""
+def with_value(value: Any, bad: float = np.nan) -> Any:
+    """Return an argument with NaN, or another number, in the first entry of its first floating-point array."""
     leaves, tree = jax.tree.flatten(value)
     for i, leaf in enumerate(leaves):
         array = np.array(leaf)

@@ -38,6 +38,10 @@ TINY_LSP = replace(
     fine_features=4,
 )
 """The preset ``small`` for the joints of LSP, with few features."""
+TINY_HANDS = replace(
+    small(("l_hand", "r_hand"), ((0, 1),)), features=(8, 8, 8), hidden=(8, 8, 8), fine_features=4
+)
+"""The preset ``small`` for two joints, with few features."""
 
 
 def tiny(**changes: Any) -> Architecture:

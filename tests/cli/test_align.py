@@ -22,15 +22,8 @@ from convcorr_jax.descriptors import RECIPES
 from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import read_points, write_arrays
 from tests.builders.bad_images import BAD_IMAGES, write_bad_image
-from tests.builders.command_line import (
-    Ended,
-    assert_failed,
-    assert_refused,
-    environment,
-    needs_weights,
-    run,
-    run_apart,
-)
+from tests.builders.command_line import Ended, assert_failed, assert_refused, needs_weights, run
+from tests.builders.processes import end, start
 
 CAT = skimage.data.chelsea()
 SHIFT = np.array([40.0, 24.0])
@@ -421,8 +414,8 @@ def nan_weights():
 @needs_weights
 @pytest.mark.usefixtures("unchanged")
 def test_a_shell_sees_the_same(folder):
-    ended = run_apart("align", "a.png", "b.png", "--layer", "conv9", cwd=folder, env=environment())
-    assert_refused(ended, "alexnet has no layer 'conv9'")
+    process = start("-m", "convcorr_jax", "align", "a.png", "b.png", "--layer", "conv9", cwd=folder)
+    assert_refused(end(process), "alexnet has no layer 'conv9'")
 
 
 @needs_weights

@@ -1,8 +1,6 @@
 """``convcorr datasets`` on a tiny LSP in its official format."""
 
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -13,8 +11,7 @@ from convcorr_jax.datasets import DATASETS, read_records
 from convcorr_jax.io import read_image
 from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import write_lsp
-
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import end, start
 
 
 @pytest.fixture
@@ -76,14 +73,11 @@ def test_an_archive_is_a_source_too_and_prepared_once(release: Path, tmp_path: P
 
 def test_two_at_once_from_one_archive_end_as_one(release: Path, tmp_path: Path):
     archive = shutil.make_archive(str(tmp_path / "lsp"), "zip", release)
-    command = [sys.executable, "-m", "convcorr_jax", "datasets", "prepare", "lsp", "--source"]
-    command += [archive, "--out", str(tmp_path / "out"), "--processes", "1", "--quiet"]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0]
+    command = ["-m", "convcorr_jax", "datasets", "prepare", "lsp", "--source", archive]
+    command += ["--out", tmp_path / "out", "--processes", "1", "--quiet"]
+    one, other = map(end, [start(*command), start(*command)])
+    assert (one.status, other.status) == (0, 0), (one, other)
+    assert one.out == other.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lsp"]
     assert [path.name for path in (tmp_path / "out/lsp").iterdir()] == ["1.0.0"]
 

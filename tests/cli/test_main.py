@@ -2,9 +2,7 @@
 
 import contextlib
 import io
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +16,8 @@ from convcorr_jax.cli import main
 from convcorr_jax.cli.installation import List
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import write_arrays
-from tests.builders.command_line import assert_failed, assert_refused, environment, needs_weights, run
-from tests.builders.terminals import Terminal
+from tests.builders.command_line import Terminal, assert_failed, assert_refused, needs_weights, run
+from tests.builders.processes import end, start
 
 HELP = """
 import sys
@@ -40,10 +38,9 @@ def helped(*argv):
 
 
 def test_help_imports_nothing_heavy():
-    command = [sys.executable, "-c", HELP]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment())
-    assert done.stderr.strip() == "0 []"
-    assert "X0 Y0 X1 Y1" in done.stdout
+    ended = end(start("-c", HELP))
+    assert ended.err.strip() == "0 []"
+    assert "X0 Y0 X1 Y1" in ended.out
 
 
 def test_help_names_the_commands_and_the_networks():
@@ -116,12 +113,9 @@ def test_what_fails_on_right_input_has_another_status(monkeypatch, kind):
 
 
 def test_a_reader_that_goes_away_is_one_sentence():
-    command = f"{sys.executable} -m convcorr_jax weights list"
-    read_end, write_end = os.pipe()
-    os.close(read_end)
-    done = subprocess.run(command.split(), stdout=write_end, stderr=subprocess.PIPE, env=environment())
-    os.close(write_end)
-    assert (done.returncode, done.stderr) == (1, b"convcorr: the reader of the output has ended\n")
+    process = start("-m", "convcorr_jax", "weights", "list")
+    process.stdout.close()
+    assert end(process) == (1, "", "convcorr: the reader of the output has ended\n")
 
 
 def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import subprocess
 import sys
 
 import h5py
@@ -12,10 +11,10 @@ import pytest
 from convcorr_jax.cli import pck
 from convcorr_jax.io import write_arrays
 from convcorr_jax.metrics import GRID_ALPHAS, ProtocolChoices
-from tests.builders.command_line import assert_refused, environment, run
+from tests.builders.command_line import Terminal, assert_refused, run
 from tests.builders.genuine import genuine
 from tests.builders.pck_files import write_mpii, write_plain
-from tests.builders.terminals import Terminal
+from tests.builders.processes import end, start
 from tests.reference.protocol_loops import pck_by_loops
 
 FIELDS = ProtocolChoices._fields
@@ -218,14 +217,8 @@ def test_the_whole_command_does_not_import_jax(tmp_path):
         "import sys; from convcorr_jax.cli import main; status = main(argv=sys.argv[1:]); "
         'sys.exit(f\'{status} {sorted({"jax", "scipy", "matplotlib"} & set(sys.modules))}\')'
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, words(files, "--explain", "0.5", "--quiet"))],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=120,
-    )
-    assert (done.stdout, done.stderr.strip()) == ("", "0 []")
+    ended = end(start("-c", script, *words(files, "--explain", "0.5", "--quiet")))
+    assert (ended.out, ended.err.strip()) == ("", "0 []")
 
 
 def test_the_thresholds_of_the_help_are_those_of_the_grid():

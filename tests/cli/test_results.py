@@ -15,9 +15,8 @@ from convcorr_jax.datasets import DATASETS
 from convcorr_jax.io import read_points
 from convcorr_jax.runtime import bar, status
 from convcorr_jax.runtime.progress import hidden
-from tests.builders.command_line import assert_refused, needs_weights, run
+from tests.builders.command_line import Terminal, assert_refused, needs_weights, run
 from tests.builders.leeds_tree import write_lsp
-from tests.builders.terminals import Terminal
 
 
 def test_values_become_what_json_stores():

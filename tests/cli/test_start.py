@@ -4,14 +4,12 @@ JAX takes seconds to import, for which none of these should wait.
 """
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from convcorr_jax.io import write_arrays, write_image
-from tests.builders.command_line import environment
+from tests.builders.processes import end, start
 
 # Runs commands one after another in one process; prints for each its exit status and the slow modules so far.
 SCRIPT = """
@@ -62,15 +60,8 @@ ERRORS = {
 
 def ended(folder, commands):
     argv = json.dumps([command.split() for command in commands])
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, argv],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd=folder,
-        timeout=120,
-    )
-    return done.stdout, done.stderr.splitlines()
+    done = end(start("-c", SCRIPT, argv, cwd=folder))
+    return done.out, done.err.splitlines()
 
 
 @pytest.fixture

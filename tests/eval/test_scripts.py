@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from convcorr_jax.runtime.script import run
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import methods, open_pairs
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
+from tests.builders.processes import end, start
 
 WITHOUT_RESULT = shutil.ignore_patterns("*.json")
 METHODS = {"conv_flow", "paper_conv4", "paper_sift", "sift_flow", "copy"}
@@ -184,16 +183,11 @@ def test_reproduce_refuses_a_folder_without_data(tmp_path):
 
 def test_scripts_exit_with_a_sentence(tmp_path):
     arguments = ["--dataset", "no_such_set", "--protocol", "box", "--out", str(tmp_path / "out")]
-    found = subprocess.run(
-        [sys.executable, "-m", "eval.keypoint_transfer", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 2
-    assert "no_such_set" in found.stderr
-    assert "Traceback" not in found.stderr
-    assert len(found.stderr.strip().splitlines()) == 1
+    ended = end(start("-m", "eval.keypoint_transfer", *arguments))
+    assert ended.status == 2
+    assert "no_such_set" in ended.err
+    assert "Traceback" not in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("argv", [["--no-such-option"], ["--seeds", "many"]])

@@ -1,12 +1,8 @@
 """Checkpoints of training, and prepared data sets: folders with one file changed, cut or missing."""
 
 import functools
-import io
 import random
-import shutil
 import tempfile
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -16,52 +12,17 @@ from convcorr_jax.datasets.prepared import prepare, read_prepared
 from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
 from tests.builders import image_set
 from tests.builders.checkpoint_states import ABOUT, state_of
-from tests.fuzz.mutation import Target, mutated
-
-
-def _seeds(write: Callable[[Path], object]) -> Callable[[], list[bytes]]:
-    """Return a function that returns an archive of a folder."""
-
-    @functools.cache
-    def seeds() -> list[bytes]:
-        content = io.BytesIO()
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder))
-            with zipfile.ZipFile(content, "w") as archive:
-                for path in sorted(Path(folder).rglob("*")):
-                    archive.write(path, path.relative_to(folder))
-        return [content.getvalue()]
-
-    return seeds
-
-
-def _reader(read: Callable[[Path], object]) -> Callable[[Path], object]:
-    """Return a function that unpacks an archive beside itself and reads the folder."""
-
-    def read_archive(path: Path) -> object:
-        folder = path.parent / "folder"
-        shutil.rmtree(folder, ignore_errors=True)
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-        return read(folder)
-
-    return read_archive
+from tests.fuzz.mutation import folder_target, mutated, unzipped, zipped
 
 
 def _mutate(rng: random.Random, content: bytes) -> bytes:
     """Change one file of the folder: at random, to other JSON, to another file, cut it, or remove it."""
-    changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(changed, "w") as new:
-        names = [name for name in old.namelist() if not name.endswith("/")]
-        chosen, action = rng.choice(names), rng.randrange(8)
-        for name in old.namelist():
-            data = old.read(name)
-            if name == chosen and action == 0:
-                continue
-            if name == chosen:
-                data = _changed(rng, data, action, another=old.read(rng.choice(names)))
-            new.writestr(name, data)
-    return changed.getvalue()
+    files = unzipped(content)
+    chosen, another, action = rng.choice(list(files)), rng.choice(list(files)), rng.randrange(8)
+    if action == 0:
+        del files[chosen]
+        return zipped(files)
+    return zipped(files | {chosen: _changed(rng, files[chosen], action, another=files[another])})
 
 
 def _changed(rng: random.Random, data: bytes, action: int, *, another: bytes) -> bytes:
@@ -107,11 +68,6 @@ def _write_prepared(folder: Path) -> None:
 
 
 TARGETS = [
-    Target("checkpoints", _seeds(_write_checkpoints), _reader(_read_checkpoints), _mutate),
-    Target(
-        "prepared",
-        _seeds(_write_prepared),
-        _reader(lambda folder: list(read_prepared(folder / "images"))),
-        _mutate,
-    ),
+    folder_target("checkpoints", _write_checkpoints, _read_checkpoints, _mutate),
+    folder_target("prepared", _write_prepared, lambda folder: list(read_prepared(folder / "images")), _mutate),
 ]

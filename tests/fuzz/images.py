@@ -1,7 +1,6 @@
 """Images of the six formats, with EXIF data."""
 
 import contextlib
-import io
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, read_image, read_labels
+from tests.builders.bad_images import encoded
 from tests.fuzz.mutation import Target, mutated
 
 
@@ -17,20 +17,16 @@ def _seeds() -> list[bytes]:
     photograph = PillowImage.fromarray(rng.integers(0, 255, (20, 24, 3), np.uint8))
     exif = PillowImage.Exif()
     exif[0x0112], exif[0x010E], exif[0x8769] = 6, "text", {0x9003: "2020:01:01 00:00:00"}
-    seeds = []
-    for kind, options in (
+    formats = [
         *(("JPEG", {"exif": exif}), ("JPEG", {"progressive": True}), ("PNG", {"exif": exif})),
         *(("WEBP", {"exif": exif}), ("WEBP", {"lossless": True}), ("GIF", {}), ("BMP", {})),
         *(("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("TIFF", {"compression": "jpeg"})),
-    ):
-        stream = io.BytesIO()
-        photograph.save(stream, kind, **options)
-        seeds.append(stream.getvalue())
-    for mode in ("P", "1", "LA", "RGBA"):
-        stream = io.BytesIO()
-        photograph.convert(mode).save(stream, "PNG")
-        seeds.append(stream.getvalue())
-    return seeds
+    ]
+    others = [photograph.convert(mode) for mode in ("P", "1", "LA", "RGBA")]
+    return [
+        *(encoded(photograph, kind, **options) for kind, options in formats),
+        *(encoded(other, "PNG") for other in others),
+    ]
 
 
 def _read(path: Path) -> None:

@@ -1,10 +1,14 @@
 """Random changes of small files, and of the members of archives, whose checksums are made right again."""
 
+import functools
 import io
 import random
+import shutil
 import struct
+import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 # Numbers at the edges of integer types, as text and as bytes.
@@ -22,7 +26,6 @@ class Target(NamedTuple):
     """A parser and small files that it reads."""
 
     name: str
-    """What is parsed."""
     seeds: Callable[[], Sequence[bytes]]
     """Creates the files."""
     read: Callable[..., object]
@@ -30,7 +33,6 @@ class Target(NamedTuple):
     mutate: Mutate
     """Changes a file."""
     ending: str = ".bin"
-    """The ending of the files' names."""
 
 
 def mutated(rng: random.Random, content: bytes) -> bytes:
@@ -63,14 +65,45 @@ def mutated_archive(rng: random.Random, content: bytes) -> bytes:
     """Return a zip archive of which one member is changed, or, once in four times, the archive itself."""
     if rng.random() < 0.25:
         return mutated(rng, content)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = unzipped(content)
     # Most of a member is numbers; its head decides how they are read.
     name = rng.choice(sorted(members))
     head, rest = members[name][:256], members[name][256:]
-    members[name] = mutated(rng, head) + rest
+    return zipped(members | {name: mutated(rng, head) + rest})
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    """Return the members of an archive by name."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """Return an archive of members."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
+        for name, content in members.items():
+            archive.writestr(name, content)
     return stream.getvalue()
+
+
+def folder_target(
+    name: str, write: Callable[[Path], object], read: Callable[[Path], object], mutate: Mutate
+) -> Target:
+    """Return the target of a folder that can be written and read, as an archive of its files."""
+
+    @functools.cache
+    def seeds() -> list[bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder))
+            paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            return [zipped({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})]
+
+    def read_archive(path: Path) -> object:
+        folder = path.parent / "folder"
+        shutil.rmtree(folder, ignore_errors=True)
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        return read(folder)
+
+    return Target(name, seeds, read_archive, mutate)

@@ -26,10 +26,9 @@ MOST_BYTES = 10**9
 
 
 class Failure(NamedTuple):
-    """A file that a parser neither read nor refused."""
+    """A file that a parser neither read nor refused, by its number, from which it can be made again."""
 
     number: int
-    """The number of the input, from which it can be made again."""
     reason: str
     """The traceback, or the limit that was exceeded."""
 
@@ -38,15 +37,12 @@ class Outcome(NamedTuple):
     """What a run of a target found."""
 
     inputs: int
-    """The number of inputs."""
     refused: int
-    """How many of them were refused."""
     longest_seconds: float
     """The greatest processor time of one input."""
     grown_bytes: int
     """By how much the process's greatest memory grew."""
     failures: list[Failure]
-    """Inputs that were neither read nor refused."""
 
 
 def input_of(target: Target, number: int) -> bytes:
@@ -56,15 +52,7 @@ def input_of(target: Target, number: int) -> bytes:
 
 
 def run(target: Target, folder: Path, *, first: int = 0, inputs: int, seconds: float) -> Outcome:
-    """Parse inputs until there are enough or the time is over.
-
-    Args:
-        target: the target.
-        folder: an empty folder.
-        first: the number of the first input.
-        inputs: the greatest number of inputs.
-        seconds: the greatest time.
-    """
+    """Parse inputs from the first number on, in an empty folder, until there are enough or the time is over."""
     path, seeds = folder / f"input{target.ending}", target.seeds()
     target = target._replace(seeds=lambda: seeds)
     for seed in seeds:

@@ -1,14 +1,12 @@
 """Files of filters: Caffe's, torch's old and new ones, and ``.npz``."""
 
-import io
 import pickle
-import zipfile
 from pathlib import Path
 
 from convcorr_jax.backbone import filter_shapes
 from convcorr_jax.backbone.weights import read_params
 from tests.builders.weight_files import file_of, tiny
-from tests.fuzz.mutation import Target, mutated, mutated_archive
+from tests.fuzz.mutation import Target, mutated, mutated_archive, unzipped, zipped
 
 # Files of a kilobyte.
 _LAYERS = 4
@@ -19,16 +17,11 @@ def _files(*kinds: str) -> list[bytes]:
 
 
 def _torch_of_python_2() -> list[bytes]:
-    """An archive whose pickle has other instructions."""
-    with zipfile.ZipFile(io.BytesIO(_files("torch")[0])) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    """Return an archive whose pickle has other instructions."""
+    members = unzipped(_files("torch")[0])
     (name,) = (name for name in members if name.endswith("data.pkl"))
-    members[name] = pickle.dumps({"features.0.weight": [1, 2.5, None, True, (1, 2, 3, 4)]}, 4)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return [stream.getvalue()]
+    other = pickle.dumps({"features.0.weight": [1, 2.5, None, True, (1, 2, 3, 4)]}, 4)
+    return [zipped(members | {name: other})]
 
 
 def _reader(name: str):

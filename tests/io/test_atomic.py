@@ -22,7 +22,7 @@ from convcorr_jax.io import (
     write_json,
     written_whole,
 )
-from tests.builders.interruptions import full_disk
+from tests.builders.processes import full_disk
 
 ROOT = Path(__file__).parents[2]
 

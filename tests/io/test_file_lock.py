@@ -4,15 +4,12 @@ import os
 import signal
 import stat
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import file_lock
-
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import end, start
 
 # Adds a line to a file twice; two at once without a lock would mix their lines.
 TURN = """
@@ -29,36 +26,24 @@ with file_lock(out / ".lock"):
 """
 
 
-def start(out, letter, seconds):
-    return subprocess.Popen(
-        [sys.executable, "-c", TURN, str(out), letter, str(seconds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-
-
 def test_the_second_process_waits_and_names_the_first(tmp_path):
-    first = start(tmp_path, "a", 3)
+    first = start("-c", TURN, tmp_path, "a", 3)
     assert first.stdout.readline() == "begun\n"
-    second = start(tmp_path, "b", 0)
-    assert second.communicate(timeout=60) == (
+    assert end(start("-c", TURN, tmp_path, "b", 0)) == (
+        0,
         "begun\n",
         f"waiting for process {first.pid} of {os.uname().nodename} (-c {tmp_path.name}), "
         f"which uses {tmp_path}\n",
     )
-    first.communicate(timeout=60)
-    assert first.returncode == 0
+    assert end(first).status == 0
     assert (tmp_path / "log").read_text() == "aabb"
     assert os.listdir(tmp_path) == ["log"]
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
-    first = start(tmp_path, "a", 60)
+    first = start("-c", TURN, tmp_path, "a", 60)
     assert first.stdout.readline() == "begun\n"
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
+    end(first, signal.SIGKILL)
     assert (tmp_path / ".lock").exists()
     said = []
     with file_lock(tmp_path / ".lock", report=said.append):
@@ -68,10 +53,8 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
 
 
 def test_many_at_once_take_turns(tmp_path):
-    processes = [start(tmp_path, letter, 0.05) for letter in "abcd"]
-    for process in processes:
-        process.communicate(timeout=120)
-        assert process.returncode == 0
+    processes = [start("-c", TURN, tmp_path, letter, 0.05) for letter in "abcd"]
+    assert [end(process).status for process in processes] == [0] * 4
     text = (tmp_path / "log").read_text()
     assert sorted(text[::2]) == sorted(text[1::2]) == list("abcd")
     assert text[::2] == text[1::2]

@@ -1,8 +1,6 @@
 """Image files: what is read faithfully, what is refused, and what comes back after writing."""
 
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from convcorr_jax.io import (
     write_image,
 )
 from tests.builders.bad_images import BAD_IMAGES, encoded, png, write_bad_image
+from tests.builders.processes import end, start
 
 PHOTOGRAPH = skimage.data.chelsea()[100:180, 150:260]
 
@@ -72,9 +71,9 @@ def test_pillow_prints_nothing_beside_the_sentence(tmp_path, capfd):
     content[place + 8 : place + 10] = struct.pack("<H", 65535)
     (tmp_path / "a.tif").write_bytes(content)
     program = f"from convcorr_jax.io import read_image; read_image({str(tmp_path / 'a.tif')!r})"
-    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False)
-    assert done.stderr.startswith("Traceback")
-    assert "InputError" in done.stderr.splitlines()[-1]
+    err = end(start("-c", program)).err
+    assert err.startswith("Traceback")
+    assert "InputError" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.backbone import ReceptiveField
 from convcorr_jax.errors import InputError
-from convcorr_jax.patches import crop_to_tiles, from_tiles, scores, uniform_tiles
+from convcorr_jax.patches import crop_to_tiles, expand_contrast, from_tiles, middle_share, scores, uniform_tiles
 
 FIELD = ReceptiveField(size_px=99, stride_px=16, first_center_px=15.0)
 
@@ -86,3 +86,34 @@ def test_scores_know_the_best_and_the_plainest(rng):
     assert scores(plain, original, side_px=5)[1:] == pytest.approx((1, 0))
     with pytest.raises(InputError, match="the original is plain"):
         scores(original, plain, side_px=5)
+
+
+def test_contrast_is_expanded_to_all_levels(rng):
+    mean = rng.uniform(100, 120, (9, 9, 3))
+    expanded = expand_contrast(mean)
+    assert (expanded.min(), expanded.max()) == (0, 255)
+    expected = (mean - mean.min()) / (mean.max() - mean.min()) * 255
+    np.testing.assert_allclose(expanded, expected, atol=0.5 + 1e-6)
+    for scale in (1e-39, 3e38):
+        extreme = np.array([-scale, 0, scale], np.float32).reshape(1, 1, 3)
+        assert expand_contrast(extreme).ravel().tolist() == [0, 128, 255]
+
+
+def test_a_plain_mean_has_no_contrast_to_expand():
+    assert not expand_contrast(np.full((5, 5, 3), 7.0)).any()
+    assert np.isnan(middle_share(np.full((6, 6, 3), 7.0)))
+
+
+@pytest.mark.parametrize("side", [99, 131, 163])
+def test_detail_everywhere_is_a_ninth(side):
+    ramp = np.arange(side, dtype=np.float64)[:, None, None] * np.ones((1, side, 3))
+    assert middle_share(ramp) == pytest.approx(1 / 9)
+
+
+def test_share_equals_a_plain_sum(rng):
+    mean = rng.normal(size=(9, 9, 3))
+    vertical, horizontal = np.gradient(mean, axis=(0, 1))
+    energy = (vertical**2 + horizontal**2).sum(-1)
+    assert middle_share(mean) == pytest.approx(energy[3:6, 3:6].sum() / energy.sum())
+    # A linear change of contrast does not matter.
+    assert middle_share(3 * mean - 5) == pytest.approx(middle_share(mean))

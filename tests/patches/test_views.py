@@ -59,15 +59,6 @@ def test_windows_lie_around_their_cells(rng, side):
             np.testing.assert_array_equal(window[i, j], expected)
 
 
-def test_windows_repeat_the_border(rng):
-    image = noise(rng, 20, 20)
-    field = ReceptiveField(size_px=99, stride_px=16, first_center_px=15.0)
-    (window,) = windows(image, np.array([[0, 0]]), field=field, side_px=99)
-    np.testing.assert_array_equal(window[0, 0], image[0, 0])
-    np.testing.assert_array_equal(window[49, 49], image[15, 15])
-    np.testing.assert_array_equal(window[98, 49], image[19, 15])
-
-
 def test_a_window_of_the_field_is_what_the_cell_sees(rng):
     """Pixels outside it do not move the cell's activation; its corners are in it."""
     shapes = list(filter_shapes(ALEXNET).items())[:2]

@@ -31,6 +31,9 @@ def test_pooling_changes_no_features(preset, pooling):
     assert replace(pooled, **same) == usual
     height, width = pooled.input_size
     assert pooled.heatmap_size(pooled.input_size) == (height / pooling, width / pooling)
+    # The centre of a cell is in the middle of its pixels.
+    assert pooled.cells.shift.tolist() == [(pooling - 1) / 2] * 2
+    assert pooled.cells.scale.tolist() == [pooling] * 2
 
 
 def test_presets_are_those_of_the_paper():
@@ -46,12 +49,6 @@ def test_presets_are_those_of_the_paper():
 def test_pairs_are_left_and_right(preset):
     names = [(preset.joints[a], preset.joints[b]) for a, b in preset.left_right_pairs]
     assert all(a[0] == "l" and b == "r" + a[1:] for a, b in names)
-
-
-def test_a_cell_has_its_centre_in_the_middle_of_its_pixels():
-    cells = flic(pooling=4).cells
-    assert cells.shift.tolist() == [1.5, 1.5]
-    assert cells.scale.tolist() == [4, 4]
 
 
 @pytest.mark.parametrize(

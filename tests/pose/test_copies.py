@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from convcorr_jax import coords
 from convcorr_jax.coords import Size, flip_points
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import cascade, framing, gaussians, peaks
+from convcorr_jax.pose import cascade, framing
 from convcorr_jax.pose.augmentation import mirror_of, mirrored_joints, rotation_of
 from tests.builders.pose_architectures import TINY, examples, tiny, tiny_person
 
@@ -36,16 +35,6 @@ def assert_maxima(found, mean):
         row, column = np.unravel_index(one.argmax(), one.shape)
         np.testing.assert_array_equal(found.coarse_alone[image, joint], [8 * column + 3.5, 8 * row + 3.5])
         assert found.scores[image, joint] == pytest.approx(one.max(), rel=1e-4)
-
-
-def test_maps_of_a_mirrored_image_are_turned_back(rng):
-    maps = rng.normal(size=(2, 3, 4, 3)).astype(np.float32)
-    found = MIRROR.maps(jnp.asarray(maps))
-    partner = {0: 1, 1: 0, 2: 2}
-    for image, row, column, joint in np.ndindex(found.shape):
-        expected = maps[image, row, 3 - column, partner[joint]]
-        assert found[image, row, column, joint] == expected
-    np.testing.assert_array_equal(MIRROR.maps(found), maps)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
@@ -134,21 +123,6 @@ def test_one_bright_pixel_is_where_its_point_is(degrees):
     rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
     centroid = [(axis * bright).sum() / bright.sum() for axis in (columns, rows)]
     np.testing.assert_allclose(centroid, rotated_point(np.array([38.0, 14.0]), degrees), atol=0.1)
-
-
-@pytest.mark.parametrize("degrees", [-30.0, 20.0])
-def test_heatmaps_of_the_rotated_image_are_those_of_the_image(degrees):
-    """Around points whose cells both images show."""
-    points = np.array([[[24.0, 12.0], [40.0, 25.0]]])
-    turned = np.array([[rotated_point(point, degrees) for point in points[0]]])
-    cells, size = coords.grid(4, 1.5), Size(10, 16)
-    maps = gaussians(turned, size, cells, sigma_px=8.0)
-    found = rotation_of(SIZE, degrees).maps_of_images(maps, cells)
-    np.testing.assert_allclose(peaks(found, cells, subcell=True).points, points, atol=0.6)
-    expected = gaussians(points, size, cells, sigma_px=8.0)
-    shown = np.asarray(rotation_of(SIZE, degrees).maps_of_images(jnp.ones_like(maps), cells)) > 0.99
-    assert 0.6 < shown.mean() < 0.95
-    np.testing.assert_allclose(found[shown], expected[shown], atol=0.08)
 
 
 def of_images_by_scipy(maps, degrees):

@@ -1,4 +1,4 @@
-"""The maps of a pretrained front: their grids, their projections, and what training changes."""
+"""The maps of a pretrained front: their grids, their projections, and what training changes, in 8 bits."""
 
 import dataclasses
 from functools import partial
@@ -14,7 +14,8 @@ from sklearn.decomposition import PCA
 from convcorr_jax import backbone, coords
 from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import FeatureBatch, cascade, front, loss
+from convcorr_jax.pose import FeatureBatch, cascade, front, front_changes, loss
+from tests.builders.fitted_models import random_weights
 from tests.builders.pose_architectures import examples, tiny_person
 
 ALEXNET, VGG = "alexnet", "vgg16"
@@ -75,24 +76,6 @@ def test_a_pixel_changes_the_cell_that_holds_it(rng):
         assert (rows.tolist(), columns.tolist()) == ([y // stride], [x // stride])
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "cells", "border"),
-    # VGG16 with windows of one pixel: a cell depends on its own pixels, also at the borders.
-    # Cells of AlexNet are centred at 15 + 16 k; those of the aligned grid lie between two of them.
-    [(VGG, (48, 64), (1, -2), 0), (ALEXNET, (112, 128), (1, -1), 2)],
-)
-def test_an_image_shifted_by_cells_has_shifted_maps(rng, name, size, cells, border):
-    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    moved = np.roll(image, 16 * np.array(cells), axis=(0, 1))
-    found = front_maps(filters_of(name, gain=1.0 if name == VGG else 2.0), np.stack([image, moved]), front=name)
-    for maps, stride in with_strides(found, name):
-        times = 16 // stride
-        shifted = np.roll(maps[0], times * np.array(cells), axis=(0, 1))
-        rows, columns = (slice(border * times, side - border * times) for side in shifted.shape[:2])
-        np.testing.assert_allclose(maps[1][rows, columns], shifted[rows, columns], rtol=1e-4)
-        assert np.ptp(shifted[rows, columns]) > 0
-
-
 def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
     network = backbone.NETWORKS[ALEXNET]
     filters = filters_of(ALEXNET, window=3, gain=2.0)
@@ -117,27 +100,6 @@ def test_alexnets_maps_are_interpolated_as_by_scipy(rng):
             np.testing.assert_allclose(maps[0], expected, rtol=1e-4)
         else:
             np.testing.assert_allclose(maps[0, ..., 0], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_alexnets_responses_to_a_spot_are_centred_on_it():
-    """The centroid of what a spot changes is the spot, on average over the places within a cell."""
-    filters = filters_of(ALEXNET, window=3, gain=1.5)
-    places = np.stack([88 + np.arange(16), 97 - np.arange(16)], axis=-1)
-    grey = np.full((17, 192, 192, 3), 128, np.uint8)
-    for image, (x, y) in zip(grey[:16], places, strict=True):
-        image[y - 1 : y + 2, x - 1 : x + 2] = 255
-    found = front_maps(filters, grey, front=ALEXNET)
-    for maps, stride in with_strides(found, ALEXNET):
-        response = np.asarray(maps[:16] - maps[16:], float)[..., 0]
-        # Winograd's algorithm loses some two digits of the maps, which are ten times their difference.
-        rounding = 256 * np.finfo(np.float32).eps * float(maps.max())
-        response[np.abs(response) < rounding] = 0
-        assert (response >= 0).all()
-        rows, columns = np.indices(response.shape[1:]) * stride + (stride - 1) / 2
-        totals = response.sum(axis=(1, 2))
-        assert (totals > 1e-3).all()
-        centroids = np.stack([(response * axis).sum(axis=(1, 2)) / totals for axis in (columns, rows)], axis=-1)
-        np.testing.assert_allclose((centroids - places).mean(axis=0), [0, 0], atol=0.05 * stride)
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -305,3 +267,81 @@ def test_it_compiles_once_for_a_size(rng):
     maps = jax.jit(partial(traced, front=ALEXNET))
     for _ in range(2):
         maps(filters_of(ALEXNET), rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8))
+
+
+TRAINED = random_weights().params
+LAYERS = front.FRONTS[ALEXNET].tuned
+
+
+@pytest.fixture(scope="module")
+def tuned():
+    """Filters after training: changes of very different sizes, and one channel without any."""
+    rng = np.random.default_rng(8)
+    filters = jax.device_get(front.init(jax.random.key(0), ALEXNET, features=5))
+    filters = jax.device_get(front.with_filters(filters, TRAINED))
+    for layer, size in zip(LAYERS, (1e-1, 1e-3, 1e-5), strict=True):
+        own = filters[layer]
+        change = size * rng.standard_normal(own["kernel"].shape).astype(np.float32)
+        change[..., 3] = 0
+        filters[layer] = {"kernel": own["kernel"] + change, "bias": own["bias"] + np.float32(0.01)}
+    return filters
+
+
+def test_kernels_come_back_within_half_a_step(tuned):
+    arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
+    assert found.keys() == tuned.keys()
+    for layer in LAYERS:
+        changes, steps = arrays[f"{layer}/change"], arrays[f"{layer}/step"].astype(float)
+        assert (changes.dtype, steps.shape) == (np.int8, changes.shape[-1:])
+        before = np.asarray(TRAINED[layer].kernel, float)
+        change = tuned[layer]["kernel"] - before
+        greatest = np.abs(change).max(axis=(0, 1, 2))
+        # The smallest steps that half precision holds; it has 10 bits, and no number below 6e-8.
+        assert (steps >= greatest / 127).all()
+        assert (steps <= greatest / 127 * (1 + 2**-10) + 6e-8).all()
+        # Sums in single precision are rounded, too.
+        error = np.abs(np.asarray(found[layer]["kernel"]) - tuned[layer]["kernel"])
+        assert (error <= steps / 2 + 1e-7 * np.abs(before).max()).all()
+        np.testing.assert_array_equal(found[layer]["kernel"][..., 3], before[..., 3])
+        np.testing.assert_allclose(found[layer]["bias"], tuned[layer]["bias"], atol=1e-7)
+
+
+def test_other_layers_are_those_of_the_network(tuned):
+    arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
+    assert {name.split("/")[0] for name in arrays} == {*LAYERS, "project_conv2", "project_conv5"}
+    for layer in ("conv1", "conv2"):
+        np.testing.assert_array_equal(found[layer]["kernel"], TRAINED[layer].kernel)
+        np.testing.assert_array_equal(found[layer]["bias"], TRAINED[layer].bias)
+    for layer in ("project_conv2", "project_conv5"):
+        np.testing.assert_array_equal(found[layer]["kernel"], tuned[layer]["kernel"])
+
+
+def test_an_untrained_front_comes_back_exactly():
+    filters = front.with_filters(front.init(jax.random.key(0), ALEXNET, features=5), TRAINED)
+    arrays = front_changes.changes(filters, TRAINED, front=ALEXNET)
+    assert not any(values.any() for name, values in arrays.items() if name.endswith("/change"))
+    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
+    jax.tree.map(np.testing.assert_array_equal, found, dict(filters))
+
+
+def test_arrays_have_the_expected_types_and_shapes(tuned):
+    arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
+    expected = front_changes.expected_arrays(tuned, front=ALEXNET)
+    assert arrays.keys() == expected.keys()
+    for name, (kind, shape, *_) in expected.items():
+        assert np.issubdtype(arrays[name].dtype, kind)
+        assert arrays[name].shape == shape
+
+
+def test_the_fingerprint_is_that_of_the_layers_in_use():
+    usual = front_changes.fingerprint(TRAINED, front=ALEXNET)
+    assert len(usual) == 32
+    assert front_changes.fingerprint({**TRAINED, "fc6": TRAINED["conv1"]}, front=ALEXNET) == usual
+    other = dict(TRAINED)
+    other["conv2"] = other["conv2"]._replace(bias=other["conv2"].bias + 1)
+    assert front_changes.fingerprint(other, front=ALEXNET) != usual
+    del other["conv2"]
+    with pytest.raises(InputError, match="the trained network lacks conv2"):
+        front_changes.fingerprint(other, front=ALEXNET)

@@ -71,13 +71,6 @@ def test_the_pyramid_is_torchs(rng, size):
         np.testing.assert_allclose(ours, torch_pose.channels_last(theirs), atol=2e-5)
 
 
-def test_gain_and_offset_of_the_light_do_not_matter(rng):
-    image = jnp.asarray(rng.uniform(0, 100, (1, 24, 24, 3)), jnp.float32)
-    usual = normalize(image)
-    np.testing.assert_allclose(normalize(2 * image + 30), usual, atol=1e-4)
-    assert 0.5 < float(usual.std()) < 2
-
-
 def test_an_image_without_contrast_gives_zeros():
     flat = jnp.full((1, 20, 20, 3), 173.0)
     assert float(abs(normalize(flat)).max()) < 1e-3

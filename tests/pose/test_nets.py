@@ -90,21 +90,6 @@ def test_images_of_one_colour_are_normalised_without_harm(key):
     assert np.isfinite(applied(params, grey, shape)[0]).all()
 
 
-def test_an_image_shifted_by_the_coarsest_stride_has_shifted_heatmaps(key, rng):
-    """The detector slides: exact away from the borders, which the middle here is."""
-    steps = 2 ** (TINY.levels - 1)
-    image = np.zeros((2, 192, 192, 3), np.float32)
-    image[0, 80:112, 80:112] = rng.normal(size=(32, 32, 3))
-    stride = steps * TINY.pooling
-    image[1] = np.roll(image[0], (stride, -stride), axis=(0, 1))
-    pyramid = (jnp.asarray(image), layers.halve(jnp.asarray(image)))
-    heatmaps, _ = applied(params_of(key, pyramid), pyramid)
-    moved = jnp.roll(heatmaps[0], (steps, -steps), axis=(0, 1))
-    middle = slice(9, 15)
-    np.testing.assert_allclose(heatmaps[1, middle, middle], moved[middle, middle], atol=1e-5)
-    assert float(jnp.ptp(moved[middle, middle])) > 0.1
-
-
 def test_spatial_dropout_drops_whole_maps_independently_and_keeps_the_expectation(key, rng):
     """What reaches the first 1x1 convolution is seen through two that pass its maps on."""
     shape = tiny(hidden=(16, 16), joints=tuple("abcdefghijklmnop"), spatial_dropout=0.25)
@@ -132,7 +117,7 @@ def test_spatial_dropout_drops_whole_maps_independently_and_keeps_the_expectatio
     np.testing.assert_allclose(found.mean(axis=0), kept, rtol=0.08, atol=1e-4)
 
 
-def test_dropout_on_a_front_drops_whole_maps_of_each_image_alone(key, rng):
+def test_dropout_on_a_front_is_of_each_image_alone(key, rng):
     maps = maps_of(rng, HEAD)
     params = params_of(key, maps, HEAD)
     keys = jax.random.split(key, 2)
@@ -140,18 +125,6 @@ def test_dropout_on_a_front_drops_whole_maps_of_each_image_alone(key, rng):
     second, _ = applied(params, tuple(one[1:] for one in maps), HEAD, keys[1:])
     np.testing.assert_allclose(both[1:], second, atol=1e-6)
     assert np.abs(both - applied(params, maps, HEAD)[0]).max() > 1e-3
-    # The heat-maps are sums of the kept maps, each divided by the probability that it is kept.
-    last = params["params"]["joints"]["kernel"][0, 0]
-    means = []
-    for dropped in range(HEAD.hidden[-1]):
-        alone = jax.tree.map(jnp.copy, params)
-        alone["params"]["joints"]["kernel"] = jnp.zeros_like(last).at[dropped].set(last[dropped])[None, None]
-        alone["params"]["joints"]["bias"] *= 0
-        kept, found = (applied(alone, maps, HEAD, each)[0][0] for each in (None, keys))
-        means.append(float(jnp.abs(found).max()))
-        expected = kept / 0.75 if means[-1] else jnp.zeros_like(kept)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert 0 < sum(mean == 0 for mean in means) < len(means)
 
 
 @pytest.mark.parametrize(("of_shape", "most"), [(tiny, 0.05), (tiny_person, 0.1)])

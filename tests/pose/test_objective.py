@@ -8,7 +8,18 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import PHASES, POOLINGS, cascade, flic, gaussians, heatmap_error, loss, mpii, small
+from convcorr_jax.pose import (
+    PHASES,
+    POOLINGS,
+    cascade,
+    flic,
+    gaussians,
+    heatmap_error,
+    loss,
+    mpii,
+    phase_costs,
+    small,
+)
 from convcorr_jax.pose.objective import FINE_WEIGHT, training_corners
 from tests.builders.pose_architectures import TINY, examples, tiny
 
@@ -186,3 +197,23 @@ def test_what_is_drawn_for_a_person_does_not_depend_on_the_others(key, rng):
     halves = [jax.tree.map(itemgetter(rows), (keys, batch)) for rows in (slice(1), slice(1, 2))]
     alone = [step(own, params, one)[0][1] for own, one in halves]
     np.testing.assert_allclose(both, np.mean(alone, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_phase_compiles_for_accelerators(phase):
+    costs = phase_costs(tiny(), phase, platforms=("cuda", "tpu"))
+    assert set(costs.program_bytes) == {"cuda", "tpu"}
+    assert min(costs.program_bytes.values()) > 1000
+
+
+def test_operations_grow_with_the_features_of_a_layer():
+    few, more, most = (
+        phase_costs(tiny(hidden=(count, 8)), "coarse", platforms=()).flops_per_image
+        for count in (256, 512, 768)
+    )
+    assert most - more == pytest.approx(more - few, rel=0.01)
+    # The convolution over 3x3 cells of 6 features: two levels, of 5x8 and of 3x4 padded cells; the gradient
+    # of its weights and that of its input take as many operations again.
+    # XLA leaves out products with the zeros of the padding.
+    multiplications = 256 * 9 * 6 * (6 * 8 + 3 * 4)
+    assert more - few == pytest.approx(2 * 3 * multiplications, rel=0.15)

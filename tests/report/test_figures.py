@@ -1,8 +1,6 @@
 """Figures contain their panels, points and lines at the expected positions."""
 
 import io
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from matplotlib.figure import Figure
 
 from convcorr_jax import coords, report
 from convcorr_jax.report import name_colors
+from tests.builders.processes import printed
 
 RED, GREEN, BLUE = (np.full((60, 90, 3), c, np.uint8) for c in np.eye(3) * 255)
 
@@ -187,5 +186,4 @@ def test_a_picture_of_photographs_is_light():
 
 def test_the_interactive_part_of_matplotlib_stays_out():
     code = "import sys, convcorr_jax.report; print('matplotlib.pyplot' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert printed("-c", code).strip() == "False"

@@ -1,12 +1,9 @@
 """Checkpoints: restored bit for bit, best and latest retained, intact after kills and full disks."""
 
 import logging
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,7 +16,7 @@ import pytest
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
 from tests.builders.checkpoint_states import ABOUT, state_of
-from tests.builders.interruptions import full_disk
+from tests.builders.processes import end, full_disk, start
 
 
 def save(checkpoints, step, metric, value=None):
@@ -60,18 +57,23 @@ def test_what_was_saved_is_restored_and_no_thread_is_left(tmp_path):
     assert jax.tree.structure(training) == jax.tree.structure(state_of(0)[1])
 
 
-def test_best_and_latest_are_retained(tmp_path):
-    metrics = (0.3, 0.8, 0.8, 0.5, 0.1)
-    saved = []
+@pytest.mark.parametrize(
+    ("metrics", "retained", "best"),
+    [
+        ((0.3, 0.8, 0.8, 0.5, 0.1), [[0], [1], [2], [2, 3], [2, 4]], 2),
+        # NaN is the least metric.
+        ((np.nan, 0.5, np.nan, 0.4, np.nan), [[0], [1], [1, 2], [1, 3], [1, 4]], 1),
+    ],
+)
+def test_best_and_latest_are_retained(tmp_path, metrics, retained, best):
     # The folder is opened again for every step, as after a kill.
     for step, metric in enumerate(metrics):
         with Checkpoints(tmp_path, ABOUT) as checkpoints:
             save(checkpoints, step, metric)
-        saved.append(steps_in(tmp_path))
-    assert saved == [[0], [1], [2], [2, 3], [2, 4]]
-    best = read_best(tmp_path)
-    assert (best.step, best.metric, best.about) == (2, 0.8, ABOUT)
-    chex.assert_trees_all_equal(best.params, state_of(2)[0])
+        assert steps_in(tmp_path) == retained[step]
+    found = read_best(tmp_path)
+    assert (found.step, found.metric, found.about) == (best, metrics[best], ABOUT)
+    chex.assert_trees_all_equal(found.params, state_of(best)[0])
 
 
 def test_what_may_change_is_continued_and_not_refused(folder):
@@ -153,14 +155,6 @@ def test_a_changed_digit_or_letter_is_damage(folder, file, old, new):
     continue_and_read(folder)
 
 
-def test_nan_is_the_least_metric(tmp_path):
-    with Checkpoints(tmp_path, ABOUT) as checkpoints:
-        for step, metric in enumerate((float("nan"), 0.5, float("nan"), 0.4, float("nan"))):
-            save(checkpoints, step, metric)
-    assert steps_in(tmp_path) == [1, 4]
-    assert read_best(tmp_path).step == 1
-
-
 def test_folders_without_checkpoints_are_refused(tmp_path):
     with pytest.raises(InputError, match="has no checkpoint"):
         read_best(tmp_path)
@@ -213,32 +207,24 @@ with Checkpoints(Path(sys.argv[1]), ABOUT) as checkpoints:
 """
 
 
-def start_run(folder, steps):
-    command = [sys.executable, "-c", RUN, str(folder), str(steps)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
 def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
     steps, moments = 24, random.Random(5)
-    whole = start_run(tmp_path / "whole", steps)
+    whole = start("-c", RUN, tmp_path / "whole", steps)
     killed_at = []
     for _ in range(3):
-        process = start_run(tmp_path / "killed", steps)
+        process = start("-c", RUN, tmp_path / "killed", steps)
         saved = int(process.stdout.readline().split()[1])
         # The last line that was read may be older than the last checkpoint, but never newer.
         for _ in range(moments.randrange(2, 7)):
             saved = int(process.stdout.readline().split()[1])
         time.sleep(moments.uniform(0, 0.1))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert end(process, signal.SIGKILL).status == -signal.SIGKILL
         killed_at.append(saved)
         if len(killed_at) > 1:
             assert killed_at[-1] > killed_at[-2]
-    last = start_run(tmp_path / "killed", steps)
-    assert int(last.communicate()[0].split()[1]) >= killed_at[-1]
-    whole.communicate()
-    assert (last.returncode, whole.returncode) == (0, 0)
+    last = end(start("-c", RUN, tmp_path / "killed", steps))
+    assert int(last.out.split()[1]) >= killed_at[-1]
+    assert (last.status, end(whole).status) == (0, 0)
     restored, expected = (read_best(tmp_path / name) for name in ("killed", "whole"))
     chex.assert_trees_all_equal(restored, expected)
     ends = []

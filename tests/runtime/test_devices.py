@@ -2,9 +2,6 @@
 
 import json
 import os
-import socket
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -12,6 +9,7 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import devices
+from tests.builders.processes import end, free_address, printed, start
 
 ROWS, FEATURES, RATE, STEPS = 8, 5, 0.1, 3
 
@@ -62,20 +60,13 @@ print(json.dumps({{
 
 
 def run(*, devices, hosts=1):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = free_address()
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
-    options = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-c", SCRIPT, address, str(hosts)]
-    processes = [subprocess.Popen([*command, str(host)], **options) for host in range(hosts)]
-    results = []
-    for process in processes:
-        out, complaint = process.communicate(timeout=120)
-        assert process.returncode == 0, complaint
-        results.append(json.loads(out.splitlines()[-1]))
-    return results
+    environment = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
+    processes = [start("-c", SCRIPT, address, hosts, host, **environment) for host in range(hosts)]
+    ended = [end(process) for process in processes]
+    assert [one.status for one in ended] == [0] * hosts, ended
+    return [json.loads(one.out.splitlines()[-1]) for one in ended]
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +111,7 @@ print(jax.device_count())
 
 @pytest.mark.parametrize(("chosen", "devices"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "2"}, 2)])
 def test_as_many_cores_as_divide_a_batch_become_devices(chosen, devices):
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **chosen}
-    ended = subprocess.run(
-        [sys.executable, "-c", CORES], env=environment, check=True, capture_output=True, text=True
-    )
-    assert ended.stdout.split() == [str(devices)]
+    assert printed("-c", CORES, JAX_PLATFORMS="cpu", **chosen).split() == [str(devices)]
 
 
 def test_a_process_that_has_begun_keeps_its_devices():

@@ -4,10 +4,8 @@ import errno
 import os
 import pwd
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,7 @@ from convcorr_jax.backbone.weights import find, loading
 from convcorr_jax.cli import main
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import Terminated, exit_status, run_guarded
-
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import end, start
 
 
 class JaxRuntimeError(RuntimeError):
@@ -113,16 +110,10 @@ exit_process(run_guarded(program))
 """
 
 
-def in_shell(command, setting):
-    """Return the words of a shell that changes a setting and becomes the command."""
-    return ["sh", "-c", f'{setting}exec "$@"', "sh", *command]
-
-
 def started(program, path, *, setting=""):
     """Start a program that prints that it has begun."""
-    command = in_shell([sys.executable, "-c", program, str(path)], setting)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-    assert process.stdout.readline() == b"begun\n"
+    process = start("-c", program, path, setting=setting)
+    assert process.stdout.readline() == "begun\n"
     return process
 
 
@@ -132,9 +123,7 @@ SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (
 @SIGNALS
 def test_a_signal_ends_a_program_after_it_has_cleaned_up(tmp_path, number, status):
     process = started(PROGRAM.format(cleaning="pass"), tmp_path / "a.txt")
-    process.send_signal(number)
-    assert process.communicate(timeout=30) == (b"", b"")
-    assert process.returncode == status
+    assert end(process, number) == (status, "", "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,10 +131,8 @@ def test_a_second_signal_does_not_wait_for_cleaning(tmp_path):
     cleaning = "print('cleaning', flush=True); time.sleep(60)"
     process = started(PROGRAM.format(cleaning=cleaning), tmp_path / "a.txt")
     process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == b"cleaning\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=30) == (b"", b"")
-    assert process.returncode == 143
+    assert process.stdout.readline() == "cleaning\n"
+    assert end(process, signal.SIGTERM) == (143, "", "")
 
 
 def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
@@ -153,9 +140,7 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
-    assert process.returncode == 143
+    assert end(process, signal.SIGTERM).status == 143
 
 
 @pytest.mark.parametrize(
@@ -164,18 +149,13 @@ def test_a_signal_that_the_shell_ignores_stays_ignored(tmp_path):
 )
 def test_a_script_that_is_still_importing_ends_without_a_traceback(script, number, status):
     # The script's modules are imported one after another, which takes seconds.
-    command = [sys.executable, "-X", "importtime", "-m", script]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"convcorr_jax.runtime.ending" in line:
-            break
+    process = start("-X", "importtime", "-m", script)
+    assert any("convcorr_jax.runtime.ending" in line for line in process.stderr)
     # The handlers are set by the line after that import.
     time.sleep(0.1)
-    process.send_signal(number)
-    err = process.communicate(timeout=60)[1]
-    assert process.returncode == status
-    assert b"Traceback" not in err
+    ended = end(process, number)
+    assert ended.status == status
+    assert "Traceback" not in ended.err
 
 
 IN_CALLBACK = """
@@ -238,10 +218,7 @@ except BaseException as error:
 def test_a_signal_is_not_lost_where_exceptions_are(tmp_path, program, number, status):
     """Python drops what callbacks of its garbage collector raise; imports may change it."""
     (tmp_path / "slow_to_import.py").write_text(SLOW)
-    process = started(program, tmp_path)
-    process.send_signal(number)
-    err = process.communicate(timeout=30)[1]
-    assert (process.returncode, err) == (status, b"")
+    assert end(started(program, tmp_path), number) == (status, "", "")
 
 
 def test_hostile_text_reaches_the_terminal_in_part_and_without_controls(capsys):
@@ -253,43 +230,35 @@ def test_hostile_text_reaches_the_terminal_in_part_and_without_controls(capsys):
     assert err[:-1].isprintable()
 
 
-def convcorr(*words, setting="", **options):
-    command = in_shell([sys.executable, "-m", "convcorr_jax", *words], setting)
-    return subprocess.run(command, cwd=ROOT, check=False, timeout=120, **options)
+def convcorr(*words, **options):
+    return end(start("-m", "convcorr_jax", *words, **options))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_a_full_disk_behind_the_output_is_one_sentence():
-    with open("/dev/full", "wb") as full:
-        for words in (["weights", "list"], ["--help"]):
-            done = convcorr(*words, stdout=full, stderr=subprocess.PIPE, text=True)
-            assert done.returncode == 1
-            assert done.stderr.count("\n") == 1
-            assert "cannot be " in done.stderr
-        assert "No space left" in done.stderr
-        # Where the sentence cannot be written either, the status remains.
-        assert convcorr("weights", "lost", stderr=full).returncode == 2
+    for words in (["weights", "list"], ["--help"]):
+        ended = convcorr(*words, setting="exec >/dev/full; ")
+        assert ended.status == 1
+        assert ended.err.count("\n") == 1
+        assert "cannot be " in ended.err
+    assert "No space left" in ended.err
+    # Where the sentence cannot be written either, the status remains.
+    assert convcorr("weights", "lost", setting="exec 2>/dev/full; ").status == 2
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_closed_stream_is_the_null_device(number):
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    done = convcorr("weights", "list", setting=f"exec {number}>&-; ", **streams)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert bool(done.stdout) == (number != 1)
+    ended = convcorr("weights", "list", setting=f"exec {number}>&-; ")
+    assert (ended.status, ended.err) == (0, "")
+    assert bool(ended.out) == (number != 1)
 
 
 def test_characters_that_the_terminal_lacks_are_escaped(tmp_path):
-    missing = tmp_path / "ü.json"
-    done = convcorr(
-        *("pck", "--predictions", "a.json", "--ground-truth", str(missing)),
-        env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert done.returncode == 2
-    assert b"\\xfc.json does not exist" in done.stderr
-    assert b"Traceback" not in done.stderr
+    words = ("pck", "--predictions", "a.json", "--ground-truth", tmp_path / "ü.json")
+    ended = convcorr(*words, PYTHONIOENCODING="ascii:strict")
+    assert ended.status == 2
+    assert "\\xfc.json does not exist" in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_a_user_without_a_home_folder_gets_one_sentence(monkeypatch, capsys):

@@ -4,14 +4,12 @@ import contextlib
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import end, free_address, start
 
 PROGRAM = """
 import os, sys, time
@@ -34,27 +32,18 @@ exit_process(run_guarded(program))
 
 @pytest.fixture
 def coordinator():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    return free_address()
 
 
-OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-
-
-def start(coordinator, works):
+def start_hosts(coordinator, works):
     """Start a process for each host; return the processes and the numbers of their children."""
-    command = [sys.executable, "-c", PROGRAM, coordinator, str(len(works))]
-    processes = [subprocess.Popen([*command, str(host), work], **OUTPUT) for host, work in enumerate(works)]
+    processes = [start("-c", PROGRAM, coordinator, len(works), host, work) for host, work in enumerate(works)]
     return processes, [int(process.stdout.readline()) for process in processes]
 
 
 def ends(processes):
     """Return the status of every process and the last line of its error stream."""
-    said = [process.communicate(timeout=60)[1].splitlines() for process in processes]
-    return [
-        (process.returncode, lines[-1] if lines else "") for process, lines in zip(processes, said, strict=True)
-    ]
+    return [(ended.status, "".join(ended.err.splitlines()[-1:])) for ended in map(end, processes)]
 
 
 def is_alive(pid):
@@ -68,13 +57,13 @@ SLEEP = "time.sleep(300)"
 
 
 def test_hosts_that_succeed_end_in_any_order(coordinator):
-    processes, _ = start(coordinator, ["time.sleep(1)", "pass", "time.sleep(0.5)"])
+    processes, _ = start_hosts(coordinator, ["time.sleep(1)", "pass", "time.sleep(0.5)"])
     assert ends(processes) == [(0, "")] * 3
 
 
 @pytest.mark.parametrize(("killed", "name"), [(0, r"127\.0\.0\.1:\d+"), (2, r"127\.0\.0\.1")])
 def test_a_killed_host_ends_the_others_which_name_it(coordinator, killed, name):
-    processes, children = start(coordinator, [SLEEP] * 3)
+    processes, children = start_hosts(coordinator, [SLEEP] * 3)
     # Every host is connected before one ends.
     time.sleep(1)
     processes[killed].send_signal(signal.SIGKILL)
@@ -92,7 +81,7 @@ def test_a_killed_host_ends_the_others_which_name_it(coordinator, killed, name):
 
 
 def test_a_child_that_fails_ends_the_others(coordinator):
-    processes, _ = start(coordinator, [SLEEP, "raise MemoryError"])
+    processes, _ = start_hosts(coordinator, [SLEEP, "raise MemoryError"])
     time.sleep(0.1)
     found = ends(processes)
     assert found[1] == (1, "memory ran out")
@@ -101,7 +90,7 @@ def test_a_child_that_fails_ends_the_others(coordinator):
 
 
 def test_signals_are_passed_on_to_the_child(coordinator):
-    processes, children = start(coordinator, [SLEEP, SLEEP])
+    processes, children = start_hosts(coordinator, [SLEEP, SLEEP])
     time.sleep(1)
     for process, number in zip(processes, (signal.SIGTERM, signal.SIGINT), strict=True):
         process.send_signal(number)
@@ -124,8 +113,7 @@ def test_a_host_alone_is_one_sentence(coordinator, address, host, sentence):
     with contextlib.ExitStack() as stack:
         if host == 0:
             stack.enter_context(socket.create_server(("", port + 1)))
-        command = [sys.executable, "-c", code, address.format(**places), "2", str(host), SLEEP]
-        done = subprocess.run(command, **OUTPUT, check=False)
-    assert done.returncode == 2
-    assert sentence.format(**places) in done.stderr.splitlines()[-1]
-    assert not any(is_alive(int(pid)) for pid in done.stdout.split())
+        ended = end(start("-c", code, address.format(**places), 2, host, SLEEP))
+    assert ended.status == 2
+    assert sentence.format(**places) in ended.err.splitlines()[-1]
+    assert not any(is_alive(int(pid)) for pid in ended.out.split())

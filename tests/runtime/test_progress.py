@@ -6,7 +6,7 @@ import io
 import pytest
 
 from convcorr_jax.runtime import bar, progress, status
-from tests.builders.terminals import Terminal
+from tests.builders.command_line import Terminal
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """How scripts end: with the path of their result, or with one sentence and an exit status."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime.ending import exit_status
 from convcorr_jax.runtime.script import run
+from tests.builders.processes import printed
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def test_importing_the_room_imports_neither_jax_nor_orbax():
         "import sys, convcorr_jax.runtime, convcorr_jax.runtime.script\n"
         "sys.exit(any(name in sys.modules for name in ('jax', 'orbax', 'numpy', 'rich')))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    printed("-c", code)
 
 
 def test_every_public_name_of_the_room_can_be_imported():

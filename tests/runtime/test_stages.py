@@ -1,8 +1,6 @@
 """Cached stages: computed once, computed again for other settings, and never read from a damaged file."""
 
 import signal
-import subprocess
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +9,20 @@ import pytest
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import load_arrays, write_arrays
 from convcorr_jax.runtime.stages import CachedParts, accumulate, cached_in_parts, stage
-from tests.builders.interruptions import COUNT, cached_rows, full_disk, rows
+from tests.builders.processes import end, full_disk, start
 
+COUNT = 11
 PARTS = [f"rows_{start:05d}.npz" for start in (0, 2, 4, 6, 8, 10)]
+
+
+def rows(items):
+    """Return two arrays with a row for each item."""
+    draws = [np.random.default_rng(item).standard_normal((2, 3)) for item in items]
+    return {"features": np.array(draws, np.float32).reshape(-1, 2, 3), "item": np.array(items)}
+
+
+def cached_rows(folder, compute=rows, *, settings=None, count=COUNT):
+    return cached_in_parts(folder, "rows", settings or {}, compute, count=count, part=2)
 
 
 def assert_equal(found, expected):
@@ -119,7 +128,7 @@ def asking(asked):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.builders.interruptions import cached_rows, rows
+from tests.runtime.test_stages import cached_rows, rows
 def compute(items):
     if items.start == 6:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -129,8 +138,7 @@ cached_rows(Path(sys.argv[1]), compute)
 
 
 def test_a_killed_process_loses_no_part_that_was_cached(tmp_path):
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "parts")], check=False)
-    assert ended.returncode == -signal.SIGKILL
+    assert end(start("-c", KILLED, tmp_path / "parts")) == (-signal.SIGKILL, "", "")
     asked = []
     assert_equal(cached_rows(tmp_path / "parts", asking(asked)), rows(range(COUNT)))
     assert asked == [6, 8, 10]

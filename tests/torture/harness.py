@@ -1,22 +1,21 @@
 """Disturb a program again and again, let it finish, and compare what it leaves with an undisturbed run."""
 
 import contextlib
+import functools
 import hashlib
 import json
-import os
 import random
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import Ended, end, start
 
 # Names and parts of values that time and machine decide.
 _VARIES = re.compile(
@@ -24,7 +23,6 @@ _VARIES = re.compile(
 )
 # Checkpoints are compared by the model that is written from them; pages and curves show times.
 _BY_NAME = re.compile(r"(^|/)(checkpoints/.*|run\.json|.*\.html|curves\.png|provenance.*)$")
-_MOST_SECONDS = 900
 _SHARE_OF_FULL_DISKS = 0.1
 # A disk holds a program's results so many times, and 64 MiB: the next run removes what a killed one left.
 _DISK_COPIES, _DISK_BYTES = 2, 64 * 2**20
@@ -45,23 +43,18 @@ def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool 
     """Kill a program at random moments until it has been killed often enough; compare every finished run.
 
     Every run is killed up to four times before it may finish. At every tenth time on average the disk fills
-    instead, if this process may mount file systems.
-
-    Args:
-        name: the program, see `tests.torture.programs`.
-        folder: an empty folder.
-        kills: how often the program is killed or its disk filled.
-        seed: of the moments.
-        full_disks: whether disks are filled.
+    instead, if this process may mount file systems. The folder is empty; the seed decides the moments.
     """
     rng = random.Random(seed)
-    environment = os.environ | _sources(folder / "sources")
+    program = functools.partial(
+        start, "-m", "tests.torture.programs", name, **_write_sources(folder / "sources")
+    )
     started = time.monotonic()
     expected_folder = folder / "undisturbed"
-    status, said = _run(name, expected_folder, folder / "log", environment)
+    ended = end(program(expected_folder, folder / "log"))
     seconds = time.monotonic() - started
-    if status:
-        return Outcome(0, 0, (f"{name}: the undisturbed run ended with {status}: {said}",))
+    if ended.status:
+        return Outcome(0, 0, (f"{name}: the undisturbed run ended with {_complaint(ended)}",))
     expected = content(expected_folder)
     disk_bytes = _DISK_BYTES + _DISK_COPIES * _bytes_in(expected_folder) if full_disks else None
     killed = filled = number = 0
@@ -72,20 +65,21 @@ def disturb(name: str, folder: Path, *, kills: int, seed: int, full_disks: bool 
         with _disk(folder / f"run_{number}", disk_bytes) as (out, is_limited):
             for attempt in range(min(rng.randint(1, 4), kills - killed - filled)):
                 after, begun = rng.uniform(0.1, 1.0) * seconds, time.monotonic()
-                if is_limited and rng.random() < _SHARE_OF_FULL_DISKS:
-                    was_disturbed = _fill(name, out, log, environment, after, failures)
-                    filled += was_disturbed
-                else:
-                    was_disturbed = _kill(name, out, log, environment, after)
-                    killed += was_disturbed
+                fills = is_limited and rng.random() < _SHARE_OF_FULL_DISKS
+                ended = _disturb_once(program(out, log), after, fill=out.parent if fills else None)
+                if fills and (ended.status not in (0, 1) or "Traceback" in ended.err):
+                    failures.append(f"{name}: a full disk ended it with {_complaint(ended)}")
+                was_disturbed = ended.status == (1 if fills else -signal.SIGKILL)
+                filled += was_disturbed and fills
+                killed += was_disturbed and not fills
                 if not was_disturbed:
                     # The first run compiled programs that later ones find, and took longer than a whole run.
                     if attempt == 0:
                         seconds = min(seconds, time.monotonic() - begun)
                     break
-            status, said = _run(name, out, log, environment)
-            if status:
-                failures.append(f"{name} {number}: the last run ended with {status}: {said}")
+            ended = end(program(out, log))
+            if ended.status:
+                failures.append(f"{name} {number}: the last run ended with {_complaint(ended)}")
             else:
                 failures += _differences(f"{name} {number}", expected, content(out))
                 failures += _repetitions(f"{name} {number}", log)
@@ -135,8 +129,8 @@ def _digest_of_arrays(path: Path) -> str:
         return _digest(b"".join(name.encode() + archive.read(name) for name in names))
 
 
-def _sources(folder: Path) -> dict[str, str]:
-    """Write what the programs read."""
+def _write_sources(folder: Path) -> dict[str, str]:
+    """Write what the programs read; return the variables that say where it is."""
     from tests.builders import image_set
     from tests.builders.people import write_people
 
@@ -146,51 +140,24 @@ def _sources(folder: Path) -> dict[str, str]:
     return {"TORTURE_ARCHIVE": archive, "TORTURE_PEOPLE": str(people)}
 
 
-def _start(name: str, out: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.torture.programs", name, str(out), str(log)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _run(name: str, out: Path, log: Path, environment: dict[str, str]) -> tuple[int, str]:
-    process = _start(name, out, log, environment)
-    said = process.communicate(timeout=_MOST_SECONDS)[1]
-    return process.returncode, said[-2000:]
-
-
-def _kill(name: str, out: Path, log: Path, environment: dict[str, str], after: float) -> bool:
-    """Kill a run after some seconds; return whether it had not ended before."""
-    process = _start(name, out, log, environment)
-    try:
-        process.communicate(timeout=after)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=_MOST_SECONDS)
-    return process.returncode == -signal.SIGKILL
-
-
-def _fill(
-    name: str, out: Path, log: Path, environment: dict[str, str], after: float, failures: list[str]
-) -> bool:
-    """Fill the disk of a run after some seconds, until the run ends; return whether that ended it."""
-    process = _start(name, out, log, environment)
+def _disturb_once(process: subprocess.Popen[str], after: float, *, fill: Path | None) -> Ended:
+    """Kill a process after some seconds, or fill a disk until it ends."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=after)
-    ballast = out.parent / "ballast"
+    if fill is None:
+        return end(process, signal.SIGKILL)
+    ballast = fill / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb") as stream:
         while True:
             stream.write(bytes(2**20))
             stream.flush()
-    said = process.communicate(timeout=_MOST_SECONDS)[1]
+    ended = end(process)
     ballast.unlink()
-    if process.returncode not in (0, 1) or "Traceback" in said:
-        failures.append(f"{name}: a full disk ended it with {process.returncode}: {said[-2000:]}")
-    return process.returncode == 1
+    return ended
+
+
+def _complaint(ended: Ended) -> str:
+    return f"{ended.status}: {ended.err[-2000:]}"
 
 
 @contextlib.contextmanager

@@ -26,9 +26,3 @@ def test_differences_are_found(tmp_path):
     (tmp_path / "b" / "run.json").unlink()
     found = harness._differences("run", content(tmp_path / "a"), content(tmp_path / "b"))
     assert found == ["run: .left.npz is new", "run: result.json is other", "run: run.json is missing"]
-
-
-def test_repetitions_are_found(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("begin 1\nbegin 1\ndone 1\nbegin 2\ndone 2\nbegin 1\n")
-    assert harness._repetitions("run", log) == ["run: part 1 was computed again"]

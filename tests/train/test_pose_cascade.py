@@ -5,9 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import chex
@@ -34,10 +31,11 @@ from convcorr_jax.tasks.pose import (
     setup,
     training,
 )
+from tests.builders.fitted_models import random_weights
 from tests.builders.flic_tree import example, write_release
-from tests.builders.front_weights import random_weights
 from tests.builders.people import write_people
 from tests.builders.pose_architectures import tiny_person, tiny_small
+from tests.builders.processes import end, free_address, start
 from train import pose_cascade
 
 STEPS = (5, 3, 2)
@@ -141,12 +139,7 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
     out = tmp_path / "out"
 
     def started(batches):
-        return subprocess.run(
-            [sys.executable, "-c", KILLED, str(people), str(out), str(batches)],
-            env=os.environ | ONE_DEVICE,
-            check=False,
-            stderr=subprocess.DEVNULL,
-        ).returncode
+        return end(start("-c", KILLED, people, out, batches, **ONE_DEVICE)).status
 
     # In the first phase, after its third step; then in the middle of the second phase.
     assert started(4) == -signal.SIGKILL
@@ -190,12 +183,6 @@ def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monke
     assert sorted(os.listdir(found)) == sorted(os.listdir(expected))
 
 
-def free_address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
 HOST = """
 import sys
 from pathlib import Path
@@ -223,22 +210,12 @@ def test_two_hosts_train_one_cascade(people, tmp_path, least, monkeypatch):
     trained, out = tmp_path / "one", tmp_path / "two"
     pose_cascade.main(config(people, trained))
     coordinator = free_address()
-    hosts = [
-        subprocess.Popen(
-            [sys.executable, "-c", HOST, str(people), str(out), str(least), coordinator, str(host)],
-            env=os.environ | ONE_DEVICE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for host in range(2)
-    ]
+    hosts = [start("-c", HOST, people, out, least, coordinator, host, **ONE_DEVICE) for host in range(2)]
     own = ("10 1", "8 1") if least == 2 else ("18 1", "18 1")
-    for process, counts in zip(hosts, own, strict=True):
-        printed, message = process.communicate(timeout=400)
-        assert process.returncode == 0, message
+    for ended, counts in zip(map(end, hosts), own, strict=True):
+        assert ended.status == 0, ended.err
         # Libraries print lines of their own.
-        assert counts in printed.splitlines()
+        assert counts in ended.out.splitlines()
     found, expected = (checkpoint.read_best(run / "checkpoints") for run in (out, trained))
     assert found.step == expected.step
     chex.assert_trees_all_close(found.params, expected.params, rtol=1e-3, atol=1e-5)
@@ -260,15 +237,12 @@ def start_hosts(people, out):
     """Start the command of two hosts."""
     options = ["--dataset", str(people), "--out", str(out), "--batch", "4", "--validate-every", "2"]
     options += ["--steps", *map(str, STEPS), "--coordinator", free_address(), "--hosts", "2"]
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", SUPERVISED, *options, "--host", str(host)],
-            env=os.environ | ONE_DEVICE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for host in range(2)
-    ]
+    return [start("-c", SUPERVISED, *options, "--host", host, **ONE_DEVICE) for host in range(2)]
+
+
+def assert_succeed(hosts):
+    for ended in map(end, hosts):
+        assert ended.status == 0, ended.err
 
 
 @pytest.mark.slow
@@ -276,23 +250,19 @@ def start_hosts(people, out):
 def test_hosts_continue_after_one_was_killed(people, tmp_path, killed):
     """The other host ends within a minute and names it; both then end at the weights of undisturbed hosts."""
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
-    for host in start_hosts(people, undisturbed):
-        message = host.communicate(timeout=400)[1]
-        assert host.returncode == 0, message
+    assert_succeed(start_hosts(people, undisturbed))
     hosts = start_hosts(people, out)
     while not (out / "metrics.jsonl").is_file():
         assert hosts[killed].poll() is None
         time.sleep(0.1)
     hosts[killed].send_signal(signal.SIGKILL)
     began = time.monotonic()
-    message = hosts[1 - killed].communicate(timeout=400)[1]
+    ended = end(hosts[1 - killed])
     assert time.monotonic() - began < 60
-    assert hosts[1 - killed].returncode == 1
-    assert re.search(rf"host {killed} of 2 \(127.0.0.1.*\) has ended", message.splitlines()[-1])
+    assert ended.status == 1
+    assert re.search(rf"host {killed} of 2 \(127.0.0.1.*\) has ended", ended.err.splitlines()[-1])
     hosts[killed].communicate()
-    for host in start_hosts(people, out):
-        message = host.communicate(timeout=400)[1]
-        assert host.returncode == 0, message
+    assert_succeed(start_hosts(people, out))
     found, expected = (checkpoint.read_best(run / "checkpoints") for run in (out, undisturbed))
     chex.assert_trees_all_equal(found, expected)
     assert sorted(os.listdir(out)) == sorted(os.listdir(undisturbed))

@@ -13,7 +13,7 @@ import pytest
 
 from convcorr_jax.backbone.weights import OfficialFile, download, fetch
 from convcorr_jax.errors import InputError, WriteError
-from tests.builders.interruptions import full_disk
+from tests.builders.processes import full_disk
 
 CONTENT = bytes(range(256)) * 5000
 

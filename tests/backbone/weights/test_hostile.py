@@ -147,8 +147,11 @@ def torch_bomb(shape: tuple[int, ...] = (64, 3, 11, 11), *, offset: int = 0) -> 
     """A checkpoint of one layer whose kernel is in a storage that unpacks to much more."""
     kernel, bias = tensor(text("0"), shape, offset=offset), tensor(text("1"), (64,))
     stream = io.BytesIO(archive_of(state_of(features_0_weight=kernel, features_0_bias=bias), _1=bytes(256)))
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened:
-        zeros(opened, "archive/data/0", BOMB_BYTES)
+    with (
+        zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as opened,
+        opened.open("archive/data/0", "w") as data,
+    ):
+        zeros(data, BOMB_BYTES)
     assert len(stream.getvalue()) < 500_000
     return stream.getvalue()
 

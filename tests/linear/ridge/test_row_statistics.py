@@ -1,8 +1,5 @@
 """Sums over rows in one piece, in blocks, over devices, against NumPy in double precision."""
 
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +18,7 @@ from convcorr_jax.linear.ridge import (
     subtract,
 )
 from convcorr_jax.linear.ridge.row_statistics import leave_out_each
+from tests.builders.processes import printed
 from tests.builders.regression import draw
 
 
@@ -107,7 +105,7 @@ np.testing.assert_allclose(ridge.solve(summed, penalty=0.5).weights, alone.weigh
 def test_four_devices_are_one(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4", prepend=" ")
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    subprocess.run([sys.executable, "-c", ON_DEVICES], check=True)
+    printed("-c", ON_DEVICES)
 
 
 @pytest.mark.parametrize("width", [5, 300, 2100])

@@ -11,7 +11,7 @@ from convcorr_jax import synthetic
 from convcorr_jax.pose import Augmentation, augment, cascade, front
 from convcorr_jax.tasks.pose import Plan, batches, prepare
 from convcorr_jax.tasks.pose.batches import FeatureCache, with_pretrained_front
-from tests.builders.front_weights import random_weights
+from tests.builders.fitted_models import random_weights
 from tests.builders.pose_architectures import tiny_person
 
 RECORDS = list(synthetic.instances("person", split="train", count=5, size=(60, 60)))

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from functools import partial
 
 import chex
@@ -19,6 +17,7 @@ from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose import TrainState, compiled_step, phase_optimizer
 from convcorr_jax.tasks.pose import step as step_module
 from tests.builders.pose_architectures import tiny_person, tiny_small
+from tests.builders.processes import printed
 
 NAMES = ("l_hand", "r_hand", "nose")
 
@@ -68,10 +67,7 @@ def test_four_devices_make_the_steps_of_one():
     leaves = {}
     for count in (1, 4):
         flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
-        environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
-        out = subprocess.run(
-            [sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True
-        ).stdout
+        out = printed("-c", SCRIPT, XLA_FLAGS=flags, JAX_PLATFORMS="cpu", PJRT_NPROC="16")
         counted, leaves[count] = json.loads(out.splitlines()[-1])
         assert counted == count
     for one, other in zip(leaves[1], leaves[4], strict=True):

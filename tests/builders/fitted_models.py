@@ -1,0 +1,59 @@
+"""Small fitted models as training saves them, and random weights, without any training."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax.backbone import NETWORKS, Filters
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.keypoints import Calibration, Detectors, KeypointModel, SiftCells
+from convcorr_jax.linear.ridge import Ridge
+from convcorr_jax.pose.front import Front, layer_shapes
+from convcorr_jax.probes import FeatureSettings, LandmarkModel, LandmarkProbe, Region
+
+
+def keypoint_model(fingerprint: str = "of tests") -> KeypointModel:
+    """Return a model of random detectors of SIFT, for weights with this fingerprint."""
+    rng = np.random.default_rng(0)
+    return KeypointModel(
+        category="face",
+        names=("nose", "chin"),
+        cells=SiftCells(),
+        network="alexnet",
+        fingerprint=fingerprint,
+        detectors=Detectors(rng.normal(size=(2, 1, 1, 128)).astype(np.float32), np.zeros(2, np.float32)),
+        calibration=Calibration(np.ones(2), np.zeros(2)),
+        features=rng.random((4, 2)).astype(np.float16),
+        points=rng.uniform(100, 500, (4, 2, 2)),
+        positive="exponential",
+        eta=0.1,
+        basis=rng.normal(0, 0.01, (9216, 2)).astype(np.float16),
+    )
+
+
+def landmark_model(fingerprint: str = "of tests", *, features: int = 4) -> LandmarkModel:
+    """Return random regressors of ``features`` values of pool5, of which a probe for images has 9216."""
+    rng = np.random.default_rng(0)
+
+    def regressors(points: int) -> Ridge:
+        shape = (features, 2 * points)
+        return Ridge(
+            jnp.asarray(rng.normal(0, 1e-3, shape), jnp.float32),
+            jnp.asarray(rng.uniform(0.3, 0.7, shape[1]), jnp.float32),
+            *(jnp.ones(shape[1]),) * 3,
+        )
+
+    face = Region("face", (0, 1, 2), 0.0, regressors(3))
+    eyes = Region("eyes", (0, 1), 0.2, regressors(2))
+    probe = LandmarkProbe(("left_eye", "right_eye", "chin"), face, ((eyes,),))
+    return LandmarkModel(probe, FeatureSettings("alexnet", fingerprint, "pool5", 0.3))
+
+
+def random_weights(front: Front = "alexnet", *, seed: int = 0) -> Weights:
+    """As `convcorr_jax.backbone.weights.load` returns, but only the layers that the front uses."""
+    rng = np.random.default_rng(seed)
+    params = {}
+    for name, shape in layer_shapes(front).items():
+        deviation = np.sqrt(2 / np.prod(shape[:3]))
+        kernel = (deviation * rng.standard_normal(shape)).astype(np.float32)
+        params[name] = Filters(kernel, 0.1 * rng.standard_normal(shape[-1]).astype(np.float32))
+    return Weights(params, NETWORKS[front], "random", tuple(params))
