@@ -5,7 +5,7 @@ Signals end the process without a traceback from here on, before the command and
 
 import sys
 
-from convcorr_jax.runtime.ending import exit_on_signals
+from convcorr_jax.runtime import exit_on_signals
 
 
 def main() -> int:

@@ -25,8 +25,7 @@ from typing import Any
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.probes import network_features, rgb_features
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import RENDERED, Backbone, Output, landmarks
 from convcorr_jax.tasks.landmarks import LANDMARK_LAYER, RGB_PX, LandmarkOptions
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, Output
 from convcorr_jax.tasks.transfer import CORNERS, measure_accuracy, methods_for, warp_photographs
 

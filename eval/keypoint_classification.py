@@ -28,8 +28,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
 from convcorr_jax.keypoints import COSTS
 from convcorr_jax.linear.svm import Loss
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     Category,

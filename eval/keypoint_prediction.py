@@ -20,8 +20,7 @@ from typing import Any
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.keypoints import POSITIVES
 from convcorr_jax.metrics import LONG_2014, Pck
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,

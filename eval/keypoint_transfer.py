@@ -28,8 +28,7 @@ from typing import Any
 from convcorr_jax.backbone import Network
 from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES, Recipe
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import (
     Transfer,

@@ -26,8 +26,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import joint_curves
 from convcorr_jax.report.sections.pose import SPREADS_PX
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Output, read
 from convcorr_jax.tasks.pose import (
     TwoAnnotations,

@@ -19,8 +19,7 @@ from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, written_whole
 from convcorr_jax.report import match_page, matches_data
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import PHOTOGRAPHS, Backbone, Data, Output
 from convcorr_jax.tasks.transfer import exploration_report, explore, methods_for, pairs_to_explore
 

@@ -18,8 +18,7 @@ from convcorr_jax.backbone import receptive_field
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import reconstruction_figure
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, Output
 from convcorr_jax.tasks.patches import (
     PatchData,

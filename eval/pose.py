@@ -30,8 +30,7 @@ from convcorr_jax.datasets import load_image
 from convcorr_jax.io import load_fitted, make_folder, write_arrays, write_image, write_json
 from convcorr_jax.pose import PERSON, TrainedCascade
 from convcorr_jax.report import joint_curves, joint_error_histograms, joints_data, people_figure
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     Evaluation,

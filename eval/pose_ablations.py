@@ -25,8 +25,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, make_folder, write_image
 from convcorr_jax.pose import TrainedCascade
 from convcorr_jax.report import ablation_curves
-from convcorr_jax.runtime.runlog import finished_config, plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import finished_config, plain, run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import PredictionOptions, Training, TrainingConfig, forward_ms, plan_of, train
 from eval import pose

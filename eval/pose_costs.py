@@ -17,8 +17,7 @@ from pathlib import Path
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
 from convcorr_jax.pose import PHASES, Architecture, flic, mpii, phase_costs
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import PLANS, Preset
 

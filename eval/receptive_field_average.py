@@ -16,8 +16,7 @@ from pathlib import Path
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.patches import expand_contrast
 from convcorr_jax.report import image_grid, pixels
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, Output
 from convcorr_jax.tasks.patches import PatchData, average_fields, middle_shares, open_patches
 

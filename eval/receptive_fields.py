@@ -9,8 +9,7 @@ from pathlib import Path
 
 from convcorr_jax.backbone import NETWORKS, receptive_field
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Output
 
 # Size and stride in pixels, by layer.

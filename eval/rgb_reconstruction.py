@@ -25,8 +25,7 @@ import numpy as np
 from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import RENDERED, Backbone, Output, scenes
 from convcorr_jax.tasks.reading import RENDERED_PX
 from convcorr_jax.tasks.scenes.colors import FOLDS

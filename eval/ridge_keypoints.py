@@ -22,8 +22,7 @@ import numpy as np
 from convcorr_jax.descriptors import default_layer
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.metrics import LONG_2014
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     RIDGE_METHODS,

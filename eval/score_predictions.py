@@ -28,8 +28,7 @@ from rich.console import Console
 from convcorr_jax.datasets.poses import AS_STATED, Interpretation
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import score_curves, score_table
-from convcorr_jax.runtime.runlog import plain, write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.scoring import (
     RULES,

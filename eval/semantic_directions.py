@@ -26,8 +26,7 @@ from typing import Any
 from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image, write_json
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, Data, Output
 from convcorr_jax.tasks.attributes import (
     DirectionOptions,

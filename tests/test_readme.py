@@ -15,7 +15,7 @@ from convcorr_jax import cli
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.io import save_fitted
 from convcorr_jax.pose import TrainedCascade, cascade
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime import parse
 from tests.builders import house
 from tests.builders.fitted_models import keypoint_model, landmark_model
 from tests.builders.leeds_tree import write_lsp

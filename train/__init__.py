@@ -2,7 +2,7 @@
 
 import sys
 
-from convcorr_jax.runtime.ending import exit_on_signals
+from convcorr_jax.runtime import exit_on_signals
 
 # Only while ``python -m`` imports a script, which takes seconds, is this its first word.
 if sys.argv[0] == "-m":

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from convcorr_jax.io import make_folder, save_fitted
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,

@@ -17,7 +17,7 @@ bit for bit on the same number of devices, up to rounding on another number.
 from dataclasses import dataclass
 from pathlib import Path
 
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run
 from convcorr_jax.tasks.pose import TrainingConfig, train
 
 

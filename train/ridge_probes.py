@@ -21,8 +21,7 @@ from typing import Any, Literal
 from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, save_fitted
-from convcorr_jax.runtime.runlog import write_results
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import RENDERED, Backbone, Output
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.probes import LandmarkSource, ProbeSource, train_landmark_probe, train_probe, with_card

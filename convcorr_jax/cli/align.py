@@ -25,9 +25,7 @@ from convcorr_jax.cli.pairs import (
     read_pairs,
 )
 from convcorr_jax.errors import InputError, NumericalError, WriteError
-from convcorr_jax.runtime import bar, status
-from convcorr_jax.runtime.ending import exit_status
-from convcorr_jax.runtime.options import BoxOption, as_box, numbers
+from convcorr_jax.runtime import BoxOption, as_box, bar, exit_status, numbers, status
 
 if TYPE_CHECKING:
     from convcorr_jax.cli.aligner import Aligner

@@ -13,9 +13,8 @@ from convcorr_jax.cli.installation import Check, Doctor, Fetch, List, version
 from convcorr_jax.cli.pck import Pck
 from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime import caches
+from convcorr_jax.runtime import caches, parse
 from convcorr_jax.runtime.ending import DEBUG, exit_process, one_line, run_guarded
-from convcorr_jax.runtime.options import parse
 from convcorr_jax.runtime.progress import hidden
 
 _WeightsCommand = (

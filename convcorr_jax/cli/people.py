@@ -15,7 +15,7 @@ from convcorr_jax.cli.arguments import (
     read_photograph,
     write_points_and_figure,
 )
-from convcorr_jax.runtime.options import BoxOption, as_box, numbers
+from convcorr_jax.runtime import BoxOption, as_box, numbers
 
 if TYPE_CHECKING:
     from convcorr_jax import coords

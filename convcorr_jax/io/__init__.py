@@ -25,7 +25,6 @@ from convcorr_jax.io.fitted import Savable as Savable
 from convcorr_jax.io.fitted import load_fitted as load_fitted
 from convcorr_jax.io.fitted import save_fitted as save_fitted
 from convcorr_jax.io.fitted import with_ending as with_ending
-from convcorr_jax.io.image_files import MIN_SIDE as MIN_SIDE
 from convcorr_jax.io.image_files import decode_image as decode_image
 from convcorr_jax.io.image_files import decode_labels as decode_labels
 from convcorr_jax.io.image_files import encoded_image_size as encoded_image_size

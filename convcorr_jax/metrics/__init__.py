@@ -31,10 +31,8 @@ from convcorr_jax.metrics.errors import landmark_summary as landmark_summary
 from convcorr_jax.metrics.errors import match_sides as match_sides
 from convcorr_jax.metrics.errors import mean_error_per_image as mean_error_per_image
 from convcorr_jax.metrics.errors import x_error_histogram as x_error_histogram
-from convcorr_jax.metrics.joint_table import COLUMNS as COLUMNS
 from convcorr_jax.metrics.joint_table import MPII_PCKH as MPII_PCKH
 from convcorr_jax.metrics.joint_table import PCKH_ALPHAS as PCKH_ALPHAS
-from convcorr_jax.metrics.joint_table import UPPER_BODY as UPPER_BODY
 from convcorr_jax.metrics.joint_table import JointTable as JointTable
 from convcorr_jax.metrics.joint_table import area_under_curve as area_under_curve
 from convcorr_jax.metrics.joint_table import column_of as column_of

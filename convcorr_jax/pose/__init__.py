@@ -48,7 +48,6 @@ from convcorr_jax.pose.objective import heatmap_error as heatmap_error
 from convcorr_jax.pose.objective import loss as loss
 from convcorr_jax.pose.objective import phase_costs as phase_costs
 from convcorr_jax.pose.presets import FLIC_JOINTS as FLIC_JOINTS
-from convcorr_jax.pose.presets import FLIC_PAIRS as FLIC_PAIRS
 from convcorr_jax.pose.presets import MPII_JOINTS as MPII_JOINTS
 from convcorr_jax.pose.presets import MPII_PAIRS as MPII_PAIRS
 from convcorr_jax.pose.presets import flic as flic

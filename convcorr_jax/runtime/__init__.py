@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.checkpoint import Checkpoints as Checkpoints
     from convcorr_jax.runtime.checkpoint import Saved as Saved
     from convcorr_jax.runtime.checkpoint import read_best as read_best
+    from convcorr_jax.runtime.ending import Terminated as Terminated
+    from convcorr_jax.runtime.ending import exit_on_signals as exit_on_signals
+    from convcorr_jax.runtime.ending import exit_process as exit_process
     from convcorr_jax.runtime.ending import exit_status as exit_status
     from convcorr_jax.runtime.ending import run_guarded as run_guarded
     from convcorr_jax.runtime.options import BoxOption as BoxOption
@@ -29,21 +32,21 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.runlog import write_run as write_run
     from convcorr_jax.runtime.script import run as run
     from convcorr_jax.runtime.stages import CachedParts as CachedParts
+    from convcorr_jax.runtime.stages import RowFiles as RowFiles
     from convcorr_jax.runtime.stages import accumulate as accumulate
     from convcorr_jax.runtime.stages import cached as cached
     from convcorr_jax.runtime.stages import cached_in_parts as cached_in_parts
     from convcorr_jax.runtime.stages import stage as stage
 
-_MODULE_OF = MappingProxyType(
-    {
-        **dict.fromkeys(("Checkpoints", "Saved", "read_best"), "checkpoint"),
-        **dict.fromkeys(("BoxOption", "as_box", "numbers", "parse"), "options"),
-        **dict.fromkeys(("finished_config", "plain", "write_results", "write_run"), "runlog"),
-        **dict.fromkeys(("run_guarded", "exit_status"), "ending"),
-        **dict.fromkeys(("run",), "script"),
-        **dict.fromkeys(("CachedParts", "accumulate", "cached", "cached_in_parts", "stage"), "stages"),
-    }
-)
+_NAMES_OF = {
+    "checkpoint": "Checkpoints Saved read_best",
+    "ending": "Terminated exit_on_signals exit_process exit_status run_guarded",
+    "options": "BoxOption as_box numbers parse",
+    "runlog": "finished_config plain write_results write_run",
+    "script": "run",
+    "stages": "CachedParts RowFiles accumulate cached cached_in_parts stage",
+}
+_MODULE_OF = MappingProxyType({name: module for module, names in _NAMES_OF.items() for name in names.split()})
 
 
 def __getattr__(name: str) -> Any:

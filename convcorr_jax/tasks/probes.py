@@ -30,7 +30,7 @@ from convcorr_jax.probes.keypoints import FOLDS
 from convcorr_jax.probes.landmarks import Compute
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
-from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.runtime import CachedParts, stage
 from convcorr_jax.tasks import attributes
 from convcorr_jax.tasks.keypoints import box_features, read_categories
 from convcorr_jax.tasks.landmarks import (

@@ -15,8 +15,7 @@ from convcorr_jax.descriptors import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear.ridge import FoldSums, empty_fold_sums
 from convcorr_jax.probes import Variation, variation_image, variations
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import CachedParts, accumulate
+from convcorr_jax.runtime import CachedParts, accumulate, progress
 
 # Variations in a cached part: computing it takes a minute at most.
 _PART = 1000

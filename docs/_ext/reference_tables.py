@@ -6,7 +6,7 @@ import io
 import os
 
 from convcorr_jax import cli, metrics
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime import parse
 from docs._ext import sources
 
 COMMANDS = (

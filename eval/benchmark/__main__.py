@@ -15,9 +15,7 @@ from rich.table import Table
 import eval.benchmark
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.runlog import write_run
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import progress, run, write_run
 from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,

@@ -31,8 +31,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.folds import full_precision_matmul
-from convcorr_jax.runtime.runlog import write_run
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_run
 from eval.benchmark.search_memory import resident_mb
 
 BLOCKS = 3

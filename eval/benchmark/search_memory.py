@@ -25,8 +25,7 @@ import numpy as np
 
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.retrieval import nearest_neighbors
-from convcorr_jax.runtime.runlog import write_run
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run, write_run
 from eval.benchmark.cases.nearest_neighbors import QUERIES, directions
 
 NEIGHBORS = 5

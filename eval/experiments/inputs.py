@@ -14,7 +14,7 @@ from typing import Any
 from convcorr_jax.datasets import fingerprint
 from convcorr_jax.io import write_json
 from convcorr_jax.pose import PERSON
-from convcorr_jax.runtime.runlog import finished_config, plain
+from convcorr_jax.runtime import finished_config, plain
 from convcorr_jax.synthetic import GENERATOR_VERSION
 from convcorr_jax.tasks import PHOTOGRAPHS, RENDERED, Backbone, read
 from eval.experiments.experiment import Experiment

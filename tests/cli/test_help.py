@@ -13,7 +13,7 @@ import pytest
 from convcorr_jax.cli import main as cli_main
 from convcorr_jax.cli.arguments import EXAMPLES, OutputOptions
 from convcorr_jax.cli.main import _Command
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime import parse
 from tests.builders.command_line import assert_refused, run
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "shell_completion.md"

@@ -14,7 +14,7 @@ from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
 from convcorr_jax.pose import PERSON, TrainedCascade, cascade, predict_photograph
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime import plain
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     PoseData,

@@ -13,7 +13,7 @@ from convcorr_jax.metrics import FLIC_PCK, LSP_PCK
 from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.report import joints_data
 from convcorr_jax.report.sections import pose as pose_sections
-from convcorr_jax.runtime.runlog import plain, write_run
+from convcorr_jax.runtime import plain, write_run
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import Training, TrainingConfig, evaluation, forward_ms
 from eval import pose, pose_ablations

@@ -7,8 +7,7 @@ import pytest
 
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.report import Section
-from convcorr_jax.runtime.options import parse
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime import parse, write_run
 from eval.experiments import experiments
 from eval.experiments.provenance import command_of, with_provenance
 

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run
 
 pytestmark = pytest.mark.usefixtures("small_network")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from convcorr_jax.backbone.weights import load, save
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.report import Section
-from convcorr_jax.runtime.runlog import write_run
+from convcorr_jax.runtime import write_run
 from convcorr_jax.tasks import Backbone, Data, Output
 from eval import reproduce
 from eval.experiments import Experiment, Inputs, inputs

@@ -11,7 +11,7 @@ from convcorr_jax import synthetic
 from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import run
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import methods, open_pairs
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce

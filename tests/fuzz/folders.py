@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from convcorr_jax.datasets.prepared import prepare, read_prepared
-from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
+from convcorr_jax.runtime import Checkpoints, read_best
 from tests.builders import image_set
 from tests.builders.checkpoint_states import ABOUT, state_of
 from tests.fuzz.mutation import folder_target, mutated, unzipped, zipped

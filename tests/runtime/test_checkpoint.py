@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError, WriteError
-from convcorr_jax.runtime.checkpoint import Checkpoints, read_best
+from convcorr_jax.runtime import Checkpoints, read_best
 from tests.builders.checkpoint_states import ABOUT, state_of
 from tests.builders.processes import end, full_disk, start
 
@@ -181,7 +181,7 @@ RUN = """
 import os, sys
 from pathlib import Path
 import jax, jax.numpy as jnp, optax
-from convcorr_jax.runtime.checkpoint import Checkpoints
+from convcorr_jax.runtime import Checkpoints
 from tests.builders.checkpoint_states import ABOUT, OPTIMIZER, state_of
 
 params, (moments, _) = state_of(1.0)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from convcorr_jax.runtime import caches
+from convcorr_jax.runtime import caches, parse
 from convcorr_jax.runtime.caches import OFF, VARIABLE, cache_folder, enable, prune
-from convcorr_jax.runtime.options import parse
 
 # A script that adds numbers, and counts the programs that it compiles and those that it reads.
 _SCRIPT = """

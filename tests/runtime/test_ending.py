@@ -12,7 +12,7 @@ import pytest
 from convcorr_jax.backbone.weights import find, loading
 from convcorr_jax.cli import main
 from convcorr_jax.errors import InputError, NumericalError, WriteError
-from convcorr_jax.runtime.ending import Terminated, exit_status, run_guarded
+from convcorr_jax.runtime import Terminated, exit_status, run_guarded
 from tests.builders.processes import end, start
 
 
@@ -94,7 +94,7 @@ def test_a_status_is_returned_an_exit_passed_on_and_handlers_are_restored():
 PROGRAM = """
 import sys, time
 from convcorr_jax.io import written_whole
-from convcorr_jax.runtime.ending import exit_process, run_guarded
+from convcorr_jax.runtime import exit_process, run_guarded
 
 def program():
     with written_whole(sys.argv[1]) as temporary:
@@ -160,7 +160,7 @@ def test_a_script_that_is_still_importing_ends_without_a_traceback(script, numbe
 
 IN_CALLBACK = """
 import gc, time
-from convcorr_jax.runtime.ending import exit_process, run_guarded
+from convcorr_jax.runtime import exit_process, run_guarded
 
 def program():
     def callback(phase, _):
@@ -177,7 +177,7 @@ exit_process(run_guarded(program))
 
 IN_IMPORT = """
 import sys
-from convcorr_jax.runtime.ending import exit_process, run_guarded
+from convcorr_jax.runtime import exit_process, run_guarded
 
 def program():
     sys.path.insert(0, sys.argv[1])

@@ -14,7 +14,7 @@ from tests.builders.processes import end, free_address, start
 PROGRAM = """
 import os, sys, time
 from convcorr_jax.runtime import hosts
-from convcorr_jax.runtime.ending import exit_process, run_guarded
+from convcorr_jax.runtime import exit_process, run_guarded
 
 hosts._GRACE_S = 1.0
 coordinator, count, host, work = sys.argv[1:]

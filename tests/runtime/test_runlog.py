@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from convcorr_jax.runtime.runlog import finished_config, plain, write_results, write_run
+from convcorr_jax.runtime import finished_config, plain, write_results, write_run
 
 
 @dataclass(frozen=True)

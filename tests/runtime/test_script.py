@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from convcorr_jax.errors import InputError, NumericalError, WriteError
-from convcorr_jax.runtime.ending import exit_status
-from convcorr_jax.runtime.script import run
+from convcorr_jax.runtime import exit_status, run
 from tests.builders.processes import printed
 
 

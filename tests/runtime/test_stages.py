@@ -8,7 +8,7 @@ import pytest
 
 from convcorr_jax.errors import InputError, WriteError
 from convcorr_jax.io import load_arrays, write_arrays
-from convcorr_jax.runtime.stages import CachedParts, accumulate, cached_in_parts, stage
+from convcorr_jax.runtime import CachedParts, accumulate, cached_in_parts, stage
 from tests.builders.processes import end, full_disk, start
 
 COUNT = 11

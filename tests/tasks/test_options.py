@@ -8,7 +8,7 @@ import pytest
 
 from convcorr_jax.backbone.weights import find, load
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime import parse
 from convcorr_jax.tasks import Backbone, Data, Output
 
 

@@ -17,8 +17,7 @@ from typing import Self
 import numpy as np
 
 from convcorr_jax.io import write_arrays
-from convcorr_jax.runtime.ending import exit_process, run_guarded
-from convcorr_jax.runtime.stages import accumulate, cached_in_parts
+from convcorr_jax.runtime import accumulate, cached_in_parts, exit_process, run_guarded
 
 # Items of a program, and seconds that each takes, so that kills meet them at work.
 _COUNT, _SECONDS = 24, 0.02

@@ -17,8 +17,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image
 from convcorr_jax.pose import Architecture, TrainedCascade
 from convcorr_jax.pose import trained as trained_module
-from convcorr_jax.runtime import checkpoint, script
-from convcorr_jax.runtime.ending import Terminated
+from convcorr_jax.runtime import Terminated, checkpoint, script
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.pose import (
     Hosts,

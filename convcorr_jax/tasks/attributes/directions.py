@@ -35,7 +35,7 @@ from convcorr_jax.probes import (
 )
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import Direction, directions_data, image_grid, pixels
-from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.runtime import CachedParts, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.attributes.faces import (
     END_NAMES,

@@ -25,9 +25,7 @@ from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.linear.svm import Loss
 from convcorr_jax.metrics import UnitSums, bootstrap, named_intervals
 from convcorr_jax.report import pixels, plots
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.runtime.stages import cached_in_parts, stage
+from convcorr_jax.runtime import cached_in_parts, plain, progress, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 

@@ -13,8 +13,7 @@ from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
 from convcorr_jax.keypoints import Cells, Detectors, detection, prior_features
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import RowFiles, stage
+from convcorr_jax.runtime import RowFiles, progress, stage
 from convcorr_jax.tasks.keypoints.categories import Category
 
 # Boxes that are described in one call.

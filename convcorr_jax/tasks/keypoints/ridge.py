@@ -15,8 +15,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck
 from convcorr_jax.probes import fit_keypoints, mean_keypoints
 from convcorr_jax.report import pck_curves, pixels
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import cached_in_parts, stage
+from convcorr_jax.runtime import cached_in_parts, progress, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.keypoints.categories import Category
 

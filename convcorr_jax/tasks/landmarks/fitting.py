@@ -34,8 +34,7 @@ from convcorr_jax.probes import (
 )
 from convcorr_jax.probes.landmarks import FOLDS, Cache, compute_uncached
 from convcorr_jax.probes.search import SMALLEST
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime import progress, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import FRAME_MARGIN, FaceSet, frame_of
 

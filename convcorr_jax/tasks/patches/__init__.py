@@ -3,7 +3,6 @@
 from convcorr_jax.tasks.patches.database import build_database as build_database
 from convcorr_jax.tasks.patches.database import read_database as read_database
 from convcorr_jax.tasks.patches.neighbors import PatchData as PatchData
-from convcorr_jax.tasks.patches.neighbors import Patches as Patches
 from convcorr_jax.tasks.patches.neighbors import average_fields as average_fields
 from convcorr_jax.tasks.patches.neighbors import choose_queries as choose_queries
 from convcorr_jax.tasks.patches.neighbors import mean_scores as mean_scores

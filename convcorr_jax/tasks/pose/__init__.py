@@ -7,7 +7,6 @@ errors of its predictions; `label_noise` compares two annotations of the same pe
 from convcorr_jax.tasks.pose.batches import Sampling as Sampling
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
-from convcorr_jax.tasks.pose.evaluation import Peer as Peer
 from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
 from convcorr_jax.tasks.pose.evaluation import compare_peers as compare_peers
 from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
@@ -22,7 +21,6 @@ from convcorr_jax.tasks.pose.label_noise import annotations_of_duplicates as ann
 from convcorr_jax.tasks.pose.label_noise import annotations_of_files as annotations_of_files
 from convcorr_jax.tasks.pose.label_noise import label_noise as label_noise
 from convcorr_jax.tasks.pose.people import Part as Part
-from convcorr_jax.tasks.pose.people import People as People
 from convcorr_jax.tasks.pose.people import Torso as Torso
 from convcorr_jax.tasks.pose.people import prepare as prepare
 from convcorr_jax.tasks.pose.people import read_people as read_people
@@ -48,6 +46,5 @@ from convcorr_jax.tasks.pose.step import TrainState as TrainState
 from convcorr_jax.tasks.pose.step import compiled_step as compiled_step
 from convcorr_jax.tasks.pose.step import log_curves as log_curves
 from convcorr_jax.tasks.pose.step import phase_optimizer as phase_optimizer
-from convcorr_jax.tasks.pose.training import TrainingRun as TrainingRun
 from convcorr_jax.tasks.pose.training import prepare_run as prepare_run
 from convcorr_jax.tasks.pose.training import train as train

@@ -24,8 +24,7 @@ from convcorr_jax.backbone import weights
 from convcorr_jax.datasets import Record, fingerprint
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import Architecture, Augmentation, FeatureBatch, augment, cascade, front
-from convcorr_jax.runtime import devices, progress
-from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.runtime import CachedParts, devices, progress, stage
 from convcorr_jax.tasks.pose.people import People, frames_of, prepare
 from convcorr_jax.tasks.pose.setup import Plan
 from convcorr_jax.tasks.reading import evenly_spread

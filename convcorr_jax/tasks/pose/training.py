@@ -20,10 +20,7 @@ import optax
 from convcorr_jax.io import make_folder, save_fitted, write_image
 from convcorr_jax.pose import PHASES, Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
 from convcorr_jax.report import pixels
-from convcorr_jax.runtime import bar, devices
-from convcorr_jax.runtime.checkpoint import Checkpoints, Saved, read_best
-from convcorr_jax.runtime.ending import Terminated
-from convcorr_jax.runtime.runlog import plain, write_results
+from convcorr_jax.runtime import Checkpoints, Saved, Terminated, bar, devices, plain, read_best, write_results
 from convcorr_jax.tasks.pose.batches import FeatureCache, Sampling, checksum, prefetch, with_pretrained_front
 from convcorr_jax.tasks.pose.people import Share, share_of, sides_of
 from convcorr_jax.tasks.pose.prediction import Scores, validate

@@ -24,8 +24,7 @@ from convcorr_jax.metrics import mean_interval
 from convcorr_jax.probes import absolute_error, as_squares, fit_grid_sums, reconstruct
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import image_grid, learning_curve, pixels
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import CachedParts, accumulate, cached, stage
+from convcorr_jax.runtime import CachedParts, accumulate, cached, progress, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import RENDERED_PX, evenly_spread, select
 from convcorr_jax.tasks.variation_features import PartContents, variation_parts

@@ -49,8 +49,7 @@ from convcorr_jax.probes import (
 )
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.report import Segmented, pixels, segmentation_figure
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.stages import CachedParts, stage
+from convcorr_jax.runtime import CachedParts, progress, stage
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.reading import choose_splits, evenly_spread, select
 from convcorr_jax.tasks.variation_features import PartContents, sum_rows, variation_parts

@@ -30,7 +30,6 @@ from convcorr_jax.tasks.transfer.scores import score_table as score_table
 from convcorr_jax.tasks.transfer.scores import warp_photographs as warp_photographs
 from convcorr_jax.tasks.transfer.selection import FlowScores as FlowScores
 from convcorr_jax.tasks.transfer.selection import SearchSpace as SearchSpace
-from convcorr_jax.tasks.transfer.selection import Selection as Selection
 from convcorr_jax.tasks.transfer.selection import choose_on as choose_on
 from convcorr_jax.tasks.transfer.selection import leave_category_out as leave_category_out
 from convcorr_jax.tasks.transfer.selection import score_choices as score_choices

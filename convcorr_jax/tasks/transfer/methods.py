@@ -27,9 +27,7 @@ from convcorr_jax.descriptors import (
     view,
 )
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Cost, align_costs, data_cost
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime import plain, progress, stage
 from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.

@@ -12,8 +12,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring, selection
 from convcorr_jax.flow import upsample_flow
 from convcorr_jax.metrics import Pck, bootstrap, mean_interval, named_intervals, pck
-from convcorr_jax.runtime import progress
-from convcorr_jax.runtime.runlog import plain
+from convcorr_jax.runtime import plain, progress
 from convcorr_jax.synthetic import WarpedPair, warped_pair
 from convcorr_jax.tasks.transfer.methods import Method, align_pairs, carry, copy, describe
 from convcorr_jax.tasks.transfer.pairs import Pairs, warped_pairs

@@ -19,8 +19,7 @@ from jaxtyping import Float
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
-from convcorr_jax.runtime.runlog import plain
-from convcorr_jax.runtime.stages import stage
+from convcorr_jax.runtime import plain, stage
 from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe
 from convcorr_jax.tasks.transfer.pairs import Pairs
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals, score
