@@ -100,6 +100,14 @@ GRADIENTS = {
         (_below(2, 3, 7), 0.2, 0.3, 0.5),
         *(1e-2, 1e-2),
     ),
+    # Clipping and binning make the difference of descriptors differ by a few per cent.
+    "dense_sift": (
+        lambda image: descriptors.dense_sift(
+            image, radius_px=8.0, stride_px=12.0, first_center_px=14.0, size=(2, 3)
+        ),
+        (_below(1, 40, 52),),
+        *(1e-3, 5e-2),
+    ),
     "sample": (flow.sample, (_below(1, 5, 6, 2), 0.1 + _below((4.8, 3.8), 7, 2)), *(1e-2, 1e-2)),
     "ridge.fit": (
         lambda features, penalty: ridge.fit(features, features[:, :2] ** 2, penalty=penalty).weights,
