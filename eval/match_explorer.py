@@ -66,8 +66,9 @@ def main(config: Config) -> Path:
         "methods": exploration_report(matched, alphas=_ALPHAS),
     }
     facts = {"Network": f"{network.name}, {weights.source}", "Data": config.data.dataset}
-    page = match_page("Matches", matched, facts=facts)
-    for name, text in (("explorer.json", json.dumps(matches_data(matched))), ("page.html", page)):
+    data = matches_data(matched)
+    page = match_page("Matches", data, facts=facts)
+    for name, text in (("explorer.json", json.dumps(data)), ("page.html", page)):
         with written_whole(out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return write_results(out, result, config, started=started)

@@ -23,8 +23,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from convcorr_jax.io import make_folder, write_json, written_whole
-from convcorr_jax.report import Section, cell_text, render_page
-from convcorr_jax.report.sections.probes import in_order_of_papers
+from convcorr_jax.report import Section, cell_text, in_order_of_papers, render_page
 from convcorr_jax.runtime import devices, run, write_run
 from eval.experiments import (
     POSE_BATCH,

@@ -65,11 +65,8 @@ def test_constants_have_their_value_and_the_comment_above_them():
 
 
 def test_indented_paragraphs_become_literal_blocks():
-    lines = ["Compute", "", "    |x|", "", "- an item", "", "      of two paragraphs", "Args:", "    x: y"]
-    assert with_code_blocks(lines) == [
-        *("Compute", "", ".. code-block:: text", "", "    |x|", ""),
-        *("- an item", "", "      of two paragraphs", "Args:", "    x: y"),
-    ]
+    rest = ["", "    |x|", "", "- an item", "", "      of two paragraphs", "Args:", "    x: y"]
+    assert with_code_blocks(["Compute", *rest]) == ["Compute", "", ".. code-block:: text", *rest]
 
 
 def test_statements_end_where_another_begins():
@@ -95,8 +92,10 @@ def test_every_statement_of_a_docstring_is_on_the_page_of_differences():
     assert page.index("Long, Zhang and Darrell 2014") < page.index("Tompson et al. 2015")
 
 
-def test_links_between_pages_lead_somewhere():
+def test_every_page_is_in_a_table_of_contents_and_its_links_lead_somewhere():
     for page in PAGES:
+        index = (page.parent / "index.md").read_text(encoding="utf-8")
+        assert page.stem == "index" or page.parent == DOCS or f"\n{page.stem}\n" in index
         text = page.read_text(encoding="utf-8")
         targets = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"```\{image\} (\S+)", text)
         targets += [
@@ -112,27 +111,14 @@ def test_links_between_pages_lead_somewhere():
             assert exists or inside.removesuffix(".rst") in GENERATED, (page.name, target)
 
 
-def test_every_page_is_in_a_table_of_contents():
-    for folder in ("howto", "explanations"):
-        index = (DOCS / folder / "index.md").read_text(encoding="utf-8")
-        for page in (DOCS / folder).glob("*.md"):
-            assert page.stem == "index" or f"\n{page.stem}\n" in index
-
-
-def test_tutorials_are_complete_and_begin_with_a_title():
+def test_tutorials_are_complete_begin_with_a_title_and_import_rooms_only():
     subjects = ("two_photographs", "keypoints", "features", "cascade", "predictions")
-    assert all(subject in path.stem for subject, path in zip(subjects, TUTORIALS, strict=True))
-    for path in TUTORIALS:
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        title, line = docstring.splitlines()[:2]
-        assert line == "=" * len(title)
-
-
-def test_tutorials_import_rooms_only():
-    known = {room.name for room in sources.rooms()}
-    known |= {"convcorr_jax", "convcorr_jax.datasets.selection"}
-    for path in TUTORIALS:
+    known = {room.name for room in sources.rooms()} | {"convcorr_jax", "convcorr_jax.datasets.selection"}
+    for subject, path in zip(subjects, TUTORIALS, strict=True):
+        assert subject in path.stem
         text = path.read_text(encoding="utf-8")
+        title, line = (ast.get_docstring(ast.parse(text)) or "").splitlines()[:2]
+        assert line == "=" * len(title)
         modules = re.findall(r"^from (convcorr_jax[\w.]*) import", text, flags=re.MULTILINE)
         assert modules
         assert set(modules) <= known

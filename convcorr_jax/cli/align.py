@@ -11,6 +11,7 @@ from convcorr_jax.cli.arguments import (
     FIGURE_ENDINGS,
     OutputOptions,
     Result,
+    WeightsOption,
     as_json,
     check_models,
     check_outputs,
@@ -61,15 +62,9 @@ class Align:
     """Points of a to transfer to b: a CSV file with the header x,y or name,x,y, in pixels, x to the right,
     y down, 0 0 the centre of the first pixel. Their positions in b are drawn, and written beside the figure as
     a .csv file with the header name,x,y,confidence."""
-    box_a: Annotated[
-        BoxOption,
-        numbers("X0", "Y0", "X1", "Y1"),
-        arg(aliases=["--box"], help_behavior_hint="(default: all of it)"),
-    ] = None
+    box_a: Annotated[BoxOption, arg(aliases=["--box"], help_behavior_hint="(default: all of it)")] = None
     """The object in a: its left, upper, right and lower edge, in the same pixels. A margin is added."""
-    box_b: Annotated[
-        BoxOption, numbers("X0", "Y0", "X1", "Y1"), arg(help_behavior_hint="(default: all of it)")
-    ] = None
+    box_b: Annotated[BoxOption, arg(help_behavior_hint="(default: all of it)")] = None
     """The object in b: its left, upper, right and lower edge, in pixels of b. A margin is added."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
     """The network of the descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
@@ -78,9 +73,7 @@ class Align:
         arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"),
     ] = ()
     """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
-    weights: Annotated[
-        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
-    ] = None
+    weights: WeightsOption = None
     """The network's weights: .caffemodel, torch's .pth, or .npz."""
     smoothness: Annotated[
         float | None,

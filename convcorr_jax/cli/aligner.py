@@ -26,7 +26,7 @@ from convcorr_jax.matching import (
     default_smoothness,
     spread_matches,
 )
-from convcorr_jax.report import Section, Widget, alignment_figure, matched_pair, matches_data, render_page
+from convcorr_jax.report import alignment_figure, match_page, matched_pair, matches_data
 
 # A page shows the matches for these multiples of the smoothness, too.
 _PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
@@ -111,9 +111,8 @@ class Aligner:
             "Layers": " + ".join(self.recipe.layers),
             "Smoothness": ("the default of each pair" if self.smoothness is None else f"{self.smoothness:g}"),
         }
-        widget = Widget("matches", {"pairs": pairs}, "")
         text = "Tap a point of the left photograph: its match is marked in the right one."
-        return render_page("Matches of photographs", [Section("Matches", text, widgets=(widget,))], facts=facts)
+        return match_page("Matches of photographs", {"pairs": pairs}, facts=facts, text=text)
 
     def _smoothness(self, pair: Pair) -> float:
         if self.smoothness is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from tyro.conf import FlagCreatePairsOff
+from tyro.conf import FlagCreatePairsOff, arg
 
 from convcorr_jax.errors import InputError
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from convcorr_jax import coords
     from convcorr_jax.shapes import Image
+
+
+WeightsOption = Annotated[
+    Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
+]
+"""An option for a file of a network's weights; None means those that are found for the network."""
 
 
 def read_photograph(path: Path, *, box: "coords.Box | None") -> "Image":
@@ -158,29 +164,6 @@ def check_outputs(figure: Path, others: Iterable[Path | None], *, read: Iterable
     if figure.suffix.lower() not in FIGURE_ENDINGS:
         raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
     io.check_outputs((figure, *others), read=read)
-
-
-def write_points_and_figure(
-    out: Path,
-    figure: "Image",
-    names: Sequence[str],
-    points: "np.ndarray",
-    *,
-    what: str,
-    confidence: "np.ndarray | None" = None,
-) -> Result:
-    """Write a figure and, beside it, a table of its points (x, y) in pixels of the photograph, ``[n, 2]``.
-
-    ``what`` says in the printed sentence what the points are, such as "joints".
-    """
-    from convcorr_jax.io import write_image, write_points, written_whole
-
-    table = out.with_suffix(".csv")
-    with written_whole(out) as temporary_figure, written_whole(table) as temporary_table:
-        write_image(temporary_figure, figure)
-        write_points(temporary_table, names, points, confidence=confidence)
-    values = {"figure": out, "table": table, "points": point_values(names, points, confidence=confidence)}
-    return Result([f"{len(names)} {what}.", str(out), str(table)], values)
 
 
 def point_values(

@@ -25,12 +25,16 @@ VERSION = "1.0.0"
 _MOST_LISTED = 10
 
 
+_DataRoot = Annotated[
+    Path | None, arg(help="Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder.")
+]
+
+
 @dataclass(frozen=True)
 class List:
     """List every data set: what it is, where it is published, its licence, and whether it is present."""
 
-    data_root: Path | None = None
-    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    data_root: _DataRoot = None
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
@@ -97,8 +101,7 @@ class Check:
     """A data set under the data root, or a folder."""
     html: Path | None = None
     """Also write the findings as a page with images."""
-    data_root: Path | None = None
-    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    data_root: _DataRoot = None
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
@@ -147,8 +150,7 @@ class Show:
     """The figure; its ending decides on the format, such as .png."""
     n: int = 12
     """Number of records."""
-    data_root: Path | None = None
-    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+    data_root: _DataRoot = None
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:

@@ -1,54 +1,107 @@
-"""``convcorr keypoints``, ``landmarks`` and ``pose``: points of a photograph, as a figure and a table."""
+"""``convcorr keypoints``, ``landmarks`` and ``pose``: points of a photograph, as a figure and a table.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+`PointCommand` is what the three share: it checks and reads the files, and writes what was found.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from tyro.conf import Positional, arg
 
 from convcorr_jax.cli.arguments import (
     OutputOptions,
     Result,
+    WeightsOption,
     check_models,
     check_outputs,
+    point_values,
     read_photograph,
-    write_points_and_figure,
 )
-from convcorr_jax.runtime import BoxOption, as_box, numbers
+from convcorr_jax.runtime import BoxOption, as_box
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convcorr_jax import coords
     from convcorr_jax.probes import FeatureExtractor, LandmarkModel
     from convcorr_jax.shapes import Image
 
+_Photograph = Annotated[Positional[Path], arg(metavar="PHOTO.jpg", help="The photograph.")]
+# The longer side of the figure.
+_LONGEST_PX = 800
 
-class FaceBox(NamedTuple):
-    """The box of a face in pixels of the photograph: drawn by the user, or found by a landmark probe.
 
-    ``sentences`` say what the user should know of a box that was found; ``values`` are for the JSON object.
-    """
+class FoundBox(NamedTuple):
+    """A box in pixels of the photograph, what the user should know of it, and its values in the JSON object."""
 
     box: "coords.Box"
-    sentences: tuple[str, ...]
-    values: dict[str, Any]
+    sentences: tuple[str, ...] = ()
+    values: Mapping[str, Any] = {}
 
-    def result(
-        self, out: Path, photograph: "Image", names: Sequence[str], points: Any, **options: Any
-    ) -> Result:
-        """Draw and write points of the face, and return a command's result with what is known of the box."""
+
+class FoundPoints(NamedTuple):
+    """The points (x, y) of an object in pixels of the photograph, ``[n, 2]``, and its box if it is drawn.
+
+    ``what`` says in the summary what the points are, such as "joints".
+    """
+
+    what: str
+    names: Sequence[str]
+    points: "np.ndarray"
+    confidence: "np.ndarray | None"
+    box: FoundBox | None
+
+
+class PointCommand(ABC):
+    """A command that finds points in a photograph by a model of a ``kind``; a subclass adds `find`."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def find(self, photograph: "Image", box: "coords.Box | None") -> FoundPoints:
+        """Find the points of the object in a box, None if the user drew none."""
+
+    def draw(self, photograph: "Image", found: FoundPoints) -> "Image":
+        """Draw the box, and the points with their names."""
         from convcorr_jax.report import points_overlay
 
-        figure = points_overlay(photograph, points, names=names, boxes=[self.box], longest_px=_LONGEST_PX)
-        result = write_points_and_figure(out, figure, names, points, **options)
-        return result._replace(lines=[*result.lines, *self.sentences], values={**result.values, **self.values})
+        return points_overlay(photograph, found.points, names=found.names, **_figure_options(found))
+
+    def find_and_write(
+        self, path: Path, box: "coords.Box | None", out: Path, model: Path | None, weights: Path | None
+    ) -> Result:
+        """Find the points of a photograph, and write the figure and the table."""
+        table = out.with_suffix(".csv")
+        check_outputs(out, (table,), read=(path, model, weights))
+        check_models(model=model, kind=self.kind, weights=weights)
+        photograph = read_photograph(path, box=box)
+        found = self.find(photograph, box)
+        from convcorr_jax.io import write_image, write_points, written_whole
+
+        with written_whole(out) as temporary_figure, written_whole(table) as temporary_table:
+            write_image(temporary_figure, self.draw(photograph, found))
+            write_points(temporary_table, found.names, found.points, confidence=found.confidence)
+        lines = [f"{len(found.names)} {found.what}.", str(out), str(table)]
+        points = point_values(found.names, found.points, confidence=found.confidence)
+        values = {"figure": out, "table": table, "points": points}
+        if found.box is not None:
+            lines += found.box.sentences
+            values |= found.box.values
+        return Result(lines, values)
 
 
-def _drawn_face(box: "coords.Box") -> FaceBox:
-    return FaceBox(box, (), {"box": list(box)})
+def _figure_options(found: FoundPoints) -> dict[str, Any]:
+    return {"boxes": () if found.box is None else (found.box.box,), "longest_px": _LONGEST_PX}
 
 
-def search_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FaceBox:
+def _drawn_face(box: "coords.Box") -> FoundBox:
+    return FoundBox(box, values={"box": list(box)})
+
+
+def search_face(photograph: "Image", model: "LandmarkModel", extractor: "FeatureExtractor") -> FoundBox:
     """Search a photograph for a face; without a finder, take the whole photograph for the probe's frame."""
     from convcorr_jax import coords
     from convcorr_jax.probes import find_face
@@ -58,7 +111,7 @@ def search_face(photograph: "Image", model: "LandmarkModel", extractor: "Feature
         whole = coords.square(coords.whole_image(photograph.shape[:2]))
         box = coords.grow(whole, -margin / (1 + 2 * margin))
         sentence = "This probe cannot search for a face: without --box, it was applied to the whole photograph."
-        return FaceBox(box, (sentence,), {"box": list(box)})
+        return FoundBox(box, (sentence,), {"box": list(box)})
     found = find_face(photograph, model.probe.face, model.finder, extractor, margin=margin)
     edges = " ".join(f"{edge:.0f}" for edge in found.box)
     sentence = f"The face that was found: --box {edges}."
@@ -68,26 +121,21 @@ def search_face(photograph: "Image", model: "LandmarkModel", extractor: "Feature
             f"at least {model.finder.threshold:.2f} is expected); the points are those of --box {edges}."
         )
     values = {"box": list(found.box), "presence": found.presence, "sure": found.sure}
-    return FaceBox(found.box, (sentence,), values)
-
-
-# The longer side of the figure.
-_LONGEST_PX = 800
+    return FoundBox(found.box, (sentence,), values)
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class Keypoints(PointCommand):
     """Predict the keypoints of an object: a figure of the photograph with the points, and a table of them."""
 
-    photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
-    """The photograph."""
+    kind = "keypoint model"
+    photograph: _Photograph
     model: Annotated[
         Path | None, arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own model of faces)")
     ] = None
     """The model that train.keypoint_detectors wrote: the .npz file, with its .json beside it."""
     box: Annotated[
         BoxOption,
-        numbers("X0", "Y0", "X1", "Y1"),
         arg(
             help_behavior_hint="(default: all of it; with the package's own model, the part that most "
             "resembles a face)"
@@ -99,17 +147,16 @@ class Keypoints:
     name,x,y,confidence. The confidence is the probability that the best cell shows the keypoint."""
     refine: bool = False
     """Place points between cells, at the maximum of a parabola through the best cell and its neighbours."""
-    weights: Annotated[
-        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
-    ] = None
+    weights: WeightsOption = None
     """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Predict the keypoints, write the figure and the table, and return their paths and the points."""
-        read = (self.photograph, self.model, self.weights)
-        check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
-        photograph = read_photograph(self.photograph, box=None)
+        return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, self.weights)
+
+    def find(self, photograph: "Image", box: "coords.Box | None") -> FoundPoints:
+        """Find the keypoints in the box, in the face that is found, or in the whole photograph."""
         from convcorr_jax import coords
         from convcorr_jax.backbone.weights import load
         from convcorr_jax.io import load_fitted
@@ -119,50 +166,43 @@ class Keypoints:
 
         model = load_fitted(self.model or FACE, KeypointModel)
         weights = load(model.network, path=self.weights)
-        drawn = as_box(self.box)
-        if drawn is None and self.model is None:
+        if box is None and self.model is None:
             probe = load_fitted(LANDMARKS, LandmarkModel)
             face = search_face(photograph, probe, probe.extractor(weights))
         else:
-            face = _drawn_face(drawn or coords.whole_image(photograph.shape[:2]))
+            face = _drawn_face(box or coords.whole_image(photograph.shape[:2]))
         prediction = predict(model, [photograph], [face.box], weights=weights)
-        detections = decode(model, prediction, refine=self.refine)
-        points, confidence = detections.points[0], detections.confidence[0]
+        found = decode(model, prediction, refine=self.refine)
         what = f"keypoints of a {model.category}"
-        return face.result(self.out, photograph, model.names, points, what=what, confidence=confidence)
+        return FoundPoints(what, model.names, found.points[0], found.confidence[0], face)
 
 
 @dataclass(frozen=True)
-class Landmarks:
+class Landmarks(PointCommand):
     """Predict the landmarks of a face: a figure of the photograph with the points, and a table of them."""
 
-    photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
-    """The photograph."""
+    kind = "landmark probe"
+    photograph: _Photograph
     model: Annotated[
         Path | None, arg(metavar="PROBE.npz", help_behavior_hint="(default: the package's own probe of faces)")
     ] = None
     """The probe that train.ridge_probes wrote: the .npz file, with its .json beside it."""
-    box: Annotated[
-        BoxOption,
-        numbers("X0", "Y0", "X1", "Y1"),
-        arg(help_behavior_hint="(default: the part that most resembles a face)"),
-    ] = None
+    box: Annotated[BoxOption, arg(help_behavior_hint="(default: the part that most resembles a face)")] = None
     """The face from its brows to its chin: its left, upper, right and lower edge in pixels; 0 0 is the centre
     of the first pixel."""
     out: Path = Path("landmarks.png")
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y."""
-    weights: Annotated[
-        Path | None, arg(metavar="PATH", help_behavior_hint="(default: see `convcorr weights list`)")
-    ] = None
+    weights: WeightsOption = None
     """The weights of the probe's network: .caffemodel, torch's .pth, or .npz."""
-    output: OutputOptions = field(default_factory=OutputOptions)
+    output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Predict the landmarks, write the figure and the table, and return their paths and the points."""
-        read = (self.photograph, self.model, self.weights)
-        check_outputs(self.out, (self.out.with_suffix(".csv"),), read=read)
-        photograph = read_photograph(self.photograph, box=None)
+        return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, self.weights)
+
+    def find(self, photograph: "Image", box: "coords.Box | None") -> FoundPoints:
+        """Find the landmarks in the box, or in the face that is found."""
         import numpy as np
 
         from convcorr_jax import coords
@@ -173,12 +213,11 @@ class Landmarks:
         model = load_fitted(self.model or FACE, LandmarkModel)
         features, names = model.features, model.probe.names
         extractor = model.extractor(load_weights(features.network, path=self.weights))
-        drawn = as_box(self.box)
-        face = search_face(photograph, model, extractor) if drawn is None else _drawn_face(drawn)
+        face = search_face(photograph, model, extractor) if box is None else _drawn_face(box)
         frame = coords.grow(coords.square(face.box), features.frame_margin)
         faces = Faces(lambda _: photograph, (frame,), np.full((1, len(names), 2), np.nan))
         points = predict_landmarks(model.probe, faces, extractor)[-1].points[0]
-        return face.result(self.out, photograph, names, points, what="landmarks")
+        return FoundPoints("landmarks", names, points, None, face)
 
 
 # Joints with a lower score in the coarse heat-map are drawn as rings; the target of its training is 1.
@@ -186,19 +225,17 @@ _UNCERTAIN = 0.2
 
 
 @dataclass(frozen=True)
-class Pose:
+class Pose(PointCommand):
     """Predict a person's joints: a figure of the photograph with the skeleton, and a table of the joints."""
 
-    photograph: Annotated[Positional[Path], arg(metavar="PHOTO.jpg")]
-    """The photograph."""
+    kind = "pose cascade"
+    photograph: _Photograph
     model: Annotated[
         Path | None, arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own person cascade)")
     ] = None
     """The cascade that train.pose_cascade wrote: the .npz file, with its .json beside it."""
     box: Annotated[
-        BoxOption,
-        numbers("X0", "Y0", "X1", "Y1"),
-        arg(help_behavior_hint="(default: all of it, and the person with the highest score)"),
+        BoxOption, arg(help_behavior_hint="(default: all of it, and the person with the highest score)")
     ] = None
     """The person from head to feet: the left, upper, right and lower edge in pixels; 0 0 is the centre of the
     first pixel. The centre of the box is used as that of the torso."""
@@ -217,21 +254,24 @@ class Pose:
 
     def run(self) -> Result:
         """Predict the joints, write the figure and the table, and return their paths and the points."""
-        check_outputs(self.out, (self.out.with_suffix(".csv"),), read=(self.photograph, self.model))
-        check_models(model=self.model, kind="pose cascade")
-        box = as_box(self.box)
-        photograph = read_photograph(self.photograph, box=box)
+        return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, None)
+
+    def find(self, photograph: "Image", box: "coords.Box | None") -> FoundPoints:
+        """Find the joints of the person in the box, or of the one with the highest score."""
         import numpy as np
 
         from convcorr_jax.io import load_fitted
         from convcorr_jax.pose import PERSON, TrainedCascade, predict_photograph
-        from convcorr_jax.report import skeleton
 
         model = load_fitted(self.model or PERSON, TrainedCascade)
         options = {"mirrored": self.mirrored, "rotated": self.rotated, "subcell": self.subcell}
         points, scores = predict_photograph(model, photograph, box=box, **options)
-        joints, boxes = model.architecture.joints, () if box is None else [box]
-        hollow = scores < _UNCERTAIN
-        figure = skeleton(photograph, points, joints, hollow=hollow, boxes=boxes, longest_px=_LONGEST_PX)
-        confidence = np.clip(scores, 0, 1)
-        return write_points_and_figure(self.out, figure, joints, points, what="joints", confidence=confidence)
+        joints, drawn = model.architecture.joints, None if box is None else FoundBox(box)
+        return FoundPoints("joints", joints, points, np.clip(scores, 0, 1), drawn)
+
+    def draw(self, photograph: "Image", found: FoundPoints) -> "Image":
+        """Draw the skeleton, and the box if there is one."""
+        from convcorr_jax.report import skeleton
+
+        hollow = None if found.confidence is None else found.confidence < _UNCERTAIN
+        return skeleton(photograph, found.points, found.names, hollow=hollow, **_figure_options(found))

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import Record, load_image, load_label_map
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, report_cases
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
@@ -140,9 +140,8 @@ def shared_by_splits(records: Sequence[Record], thumbnails: Thumbnails) -> Itera
         for group in _records_of_images(records, thumbnails)
         if len(_splits(group)) > 1
     ]
-    if cases:
-        sentence = f"Objects of more than one split are in {format_count(len(cases), 'image file')}."
-        yield Finding("images in two splits", CHANGES_SCORES, sentence, tuple(cases))
+    sentence = "Objects of more than one split are in {}."
+    yield from report_cases("images in two splits", CHANGES_SCORES, sentence, cases, noun="image file")
 
 
 def exact_duplicates(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
@@ -246,14 +245,10 @@ def _findings(
         # The first object represents each image.
         case = Case(tuple(records_of[image][0].source_id for image in images), note)
         (across if len(_splits(members)) > 1 else within).append(case)
-    for cases, where, severity in (
-        (across, "across splits", CHANGES_SCORES),
-        (within, "within a split", WORTH_A_LOOK),
-    ):
-        if cases:
-            group = "pair" if all(len(case.source_ids) == 2 for case in cases) else "group"
-            sentence = f"{format_count(len(cases), group)} of {check} {where}."
-            yield Finding(check, severity, sentence, tuple(cases))
+    places = (across, "across splits", CHANGES_SCORES), (within, "within a split", WORTH_A_LOOK)
+    for cases, where, severity in places:
+        group = "pair" if all(len(case.source_ids) == 2 for case in cases) else "group"
+        yield from report_cases(check, severity, f"{{}} of {check} {where}.", cases, noun=group)
 
 
 def _records_of_images(records: Sequence[Record], thumbnails: Thumbnails) -> list[list[Record]]:
@@ -276,6 +271,5 @@ def unreadable_images(records: Sequence[Record], thumbnails: Thumbnails) -> Iter
         for record, image in zip(records, thumbnails.image_of.tolist(), strict=True)
         if thumbnails.errors[image]
     ]
-    if cases:
-        sentence = f"The image or label map of {format_count(len(cases), 'record')} cannot be read."
-        yield Finding("unreadable images", CHANGES_SCORES, sentence, tuple(cases))
+    sentence = "The image or label map of {} cannot be read."
+    yield from report_cases("unreadable images", CHANGES_SCORES, sentence, cases)

@@ -1,6 +1,6 @@
 """The results of checks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 Severity = Literal["changes scores", "worth a look"]
@@ -34,6 +34,14 @@ class Finding(NamedTuple):
 def changes_scores(findings: Iterable[Finding]) -> bool:
     """Return whether one of the findings has the severity `CHANGES_SCORES`."""
     return any(finding.severity == CHANGES_SCORES for finding in findings)
+
+
+def report_cases(
+    check: str, severity: Severity, sentence: str, cases: Sequence[Case], *, noun: str = "record"
+) -> Iterator[Finding]:
+    """Yield a finding if there are cases; ``{}`` in the sentence is replaced by their number with its noun."""
+    if cases:
+        yield Finding(check, severity, sentence.format(format_count(len(cases), noun)), tuple(cases))
 
 
 def format_count(count: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Absent, Record
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count, report_cases
 
 
 class KeypointTable(NamedTuple):
@@ -72,10 +72,8 @@ def points_outside_image(records: Sequence[Record]) -> Iterator[Finding]:
             outside = (distance > tolerance) & (record.visible == visible)
             if outside.any():
                 cases.append(_case(record, distance, outside))
-        if cases:
-            kind, where = "Visible" if visible else "Hidden", format_count(len(cases), "record")
-            sentence = f"{kind} keypoints lie outside the image in {where}."
-            yield Finding("points outside the image", severity, sentence, tuple(cases))
+        sentence = f"{'Visible' if visible else 'Hidden'} keypoints lie outside the image in {{}}."
+        yield from report_cases("points outside the image", severity, sentence, cases)
 
 
 def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
@@ -95,9 +93,8 @@ def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
             cases = most if outside.sum() > record.visible.sum() / 2 else some
             cases.append(_case(record, distance, outside))
     for cases, share, severity in ((most, "Most", CHANGES_SCORES), (some, "Some", WORTH_A_LOOK)):
-        if cases:
-            sentence = f"{share} visible keypoints lie outside the box in {format_count(len(cases), 'record')}."
-            yield Finding("points outside the box", severity, sentence, tuple(cases))
+        sentence = f"{share} visible keypoints lie outside the box in {{}}."
+        yield from report_cases("points outside the box", severity, sentence, cases)
 
 
 def _distance_outside(points: Float[np.ndarray, "n 2"], box: coords.Box) -> Float[np.ndarray, " n"]:
@@ -227,9 +224,9 @@ def repeated_ids(records: Sequence[Record]) -> Iterator[Finding]:
     """Find source ids that several records share."""
     occurrences = Counter(record.source_id for record in records)
     cases = [Case((source_id,), f"{count} times") for source_id, count in occurrences.items() if count > 1]
-    if cases:
-        sentence = f"Several records share {format_count(len(cases), 'source id')}."
-        yield Finding("repeated ids", CHANGES_SCORES, sentence, tuple(cases))
+    yield from report_cases(
+        "repeated ids", CHANGES_SCORES, "Several records share {}.", cases, noun="source id"
+    )
 
 
 def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iterator[Finding]:
@@ -243,10 +240,9 @@ def wrong_counts(records: Sequence[Record], official: Mapping[str, int]) -> Iter
 
 def skipped_annotations(absent: Sequence[Absent]) -> Iterator[Finding]:
     """List annotations that could not be turned into records, each with its reason."""
-    if absent:
-        sentence = f"{format_count(len(absent), 'annotation')} could not be turned into a record."
-        cases = tuple(Case((source_id,), reason) for source_id, reason in absent)
-        yield Finding("absent annotations", WORTH_A_LOOK, sentence, cases)
+    cases = [Case((source_id,), reason) for source_id, reason in absent]
+    sentence = "{} could not be turned into a record."
+    yield from report_cases("absent annotations", WORTH_A_LOOK, sentence, cases, noun="annotation")
 
 
 def without_records(records: Sequence[Record]) -> Iterator[Finding]:
@@ -293,8 +289,7 @@ def unusual_normalizers(records: Sequence[Record]) -> Iterator[Finding]:
     ratios: dict[str, list[tuple[Record, float]]] = defaultdict(list)
     for record in records:
         if record.box is not None and record.normalizer_px is not None:
-            longer = record.box.longer_side
-            ratios[record.category].append((record, record.normalizer_px / longer))
+            ratios[record.category].append((record, record.normalizer_px / record.box.longer_side))
     unusual = []
     for category, pairs in ratios.items():
         logs = np.log([ratio for _, ratio in pairs])
@@ -311,6 +306,5 @@ def unusual_normalizers(records: Sequence[Record]) -> Iterator[Finding]:
             if abs(np.log(ratio) - median) > least:
                 note = f"{ratio:.3g} times the box's longer side; {usual:.3g} is usual"
                 unusual.append(Case((record.source_id,), note))
-    if unusual:
-        sentence = f"The normalizer does not fit the box in {format_count(len(unusual), 'record')}."
-        yield Finding("normalizers", WORTH_A_LOOK, sentence, tuple(unusual))
+    sentence = "The normalizer does not fit the box in {}."
+    yield from report_cases("normalizers", WORTH_A_LOOK, sentence, unusual)

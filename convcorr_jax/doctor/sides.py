@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.datasets import Record
-from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, format_count
+from convcorr_jax.doctor.findings import CHANGES_SCORES, WORTH_A_LOOK, Case, Finding, report_cases
 from convcorr_jax.doctor.keypoints import robust_spread
 
 # The median object changes no more after a few rounds.
@@ -139,15 +139,11 @@ def swapped_sides(records: Sequence[Record]) -> Iterator[Finding]:
             others = [row for row, is_exchanged in zip(rows, exchanged, strict=True) if not is_exchanged]
             pairs += _exchanged_pairs([group[row] for row in others], vectors[others].real)
         yield from _opposite_conventions(usual, group[0].category)
-    if objects:
-        sentence = f"Left and right are exchanged in {format_count(len(objects), 'record')}."
-        yield Finding("left/right swaps", CHANGES_SCORES, sentence, tuple(objects))
-    if pairs:
-        sentence = (
-            f"One left/right pair contradicts the object's other pairs in {format_count(len(pairs), 'record')}."
-        )
-        ranked = sorted(pairs, key=lambda pair: -pair[0])
-        yield Finding("left/right swaps", WORTH_A_LOOK, sentence, tuple(case for _, case in ranked))
+    sentence = "Left and right are exchanged in {}."
+    yield from report_cases("left/right swaps", CHANGES_SCORES, sentence, objects)
+    ranked = [case for _, case in sorted(pairs, key=lambda pair: -pair[0])]
+    sentence = "One left/right pair contradicts the object's other pairs in {}."
+    yield from report_cases("left/right swaps", WORTH_A_LOOK, sentence, ranked)
 
 
 def _groups(records: Sequence[Record]) -> list[list[Record]]:

@@ -1,7 +1,7 @@
-"""Interactive pages of matches: a point in one photograph, and its match by several methods in another.
+"""The data of a page's interactive parts, in the form that ``explorer.js`` reads, and pages of matches.
 
-`match_page` returns a page of its own; `matches_widget` is the same explorer as a part of a larger page. Both
-contain their photographs and arrays, and need no other file and no network.
+In an explorer of matches, a point in one photograph has its match by several methods in another. Photographs
+and arrays are part of the data, so that a page needs no other file and no network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.matching import PhotographAlignment
+from convcorr_jax.report.drawing import limbs
 from convcorr_jax.report.page import Section, Widget, render_page
 from convcorr_jax.report.plots import array_text, image_url
 from convcorr_jax.shapes import Image
@@ -91,38 +92,25 @@ def copy_matches(method: MethodMatches) -> MethodMatches:
     return method._replace(name="copy", smoothness=smoothness, flow=flow, confidence=None, data_cost=None)
 
 
-def matches_widget(
-    pairs: Sequence[MatchedPair], *, smoothness: float | None = None, caption: str = ""
-) -> Widget:
-    """Return the match explorer of pairs with the same methods as a part of a page, see `match_page`."""
-    if not pairs:
-        raise InputError("a page of matches needs at least one pair")
-    return Widget("matches", matches_data(pairs, smoothness=smoothness), caption)
-
-
-def match_page(
-    title: str,
-    pairs: Sequence[MatchedPair],
-    *,
-    facts: Mapping[str, str],
-    text: str = "",
-    smoothness: float | None = None,
-) -> str:
+def match_page(title: str, data: Mapping[str, Any], *, facts: Mapping[str, str], text: str = "") -> str:
     """Return one HTML page that shows the matches of a point of one photograph in the other.
 
-    ``facts`` are of the page (network, weights, options), ``text`` is a paragraph on the pairs. The smoothness
-    is the value that is shown first; by default the middle one of each method. No pair, a pair without a
-    method, and arrays whose shapes do not agree are an `InputError`.
+    The data are those of `matches_data`, ``facts`` are of the page (network, weights, options), ``text`` is a
+    paragraph on the pairs.
     """
-    widget = matches_widget(pairs, smoothness=smoothness)
-    return render_page(title, [Section("Matches", text, widgets=(widget,))], facts=dict(facts))
+    section = Section("Matches", text, widgets=(Widget("matches", data, ""),))
+    return render_page(title, [section], facts=facts)
 
 
 def matches_data(pairs: Sequence[MatchedPair], *, smoothness: float | None = None) -> dict[str, Any]:
-    """Return photographs and arrays of pairs in the form that ``explorer.js`` reads, see `match_page`.
+    """Return photographs and arrays of pairs, for a widget "matches" or a `match_page`.
 
-    Positions are in pixels of the embedded photographs; arrays are base64 text.
+    Positions are in pixels of the embedded photographs; arrays are base64 text. The smoothness is the value
+    that is shown first; by default the middle one of each method. No pair, a pair without a method, and arrays
+    whose shapes do not agree are an `InputError`.
     """
+    if not pairs:
+        raise InputError("a page of matches needs at least one pair")
     return {"pairs": [_pair_data(pair, smoothness) for pair in pairs]}
 
 
@@ -210,3 +198,123 @@ def _transform_data(transform: coords.Transform) -> list[float]:
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
     return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
+
+
+# Photographs of people and of keypoints are embedded at this length of their longer side.
+_SMALL_PX = 400
+
+
+class Direction(NamedTuple):
+    """A direction in feature space: the change of colours for a step of 1, and the longest step."""
+
+    name: str
+    change: Float[np.ndarray, "side side 3"]
+    reach: float
+
+
+def directions_data(
+    faces: Float[np.ndarray, "n side side 3"], directions: Sequence[Direction], *, names: Sequence[str]
+) -> dict[str, Any]:
+    """Return faces that sliders move along directions.
+
+    A linear probe reconstructs colours, so that each step adds a multiple of its direction's change, and steps
+    along several directions add up. Colours below 0 or above 1 are clipped only when they are shown.
+    """
+    changes = np.stack([direction.change for direction in directions])
+    return {
+        "side": int(faces.shape[1]),
+        "names": list(names),
+        "faces": array_text(faces.astype("<f4")),
+        "changes": array_text(changes.astype("<f4")),
+        "directions": [
+            {"name": direction.name, "reach": round(direction.reach, 4)} for direction in directions
+        ],
+    }
+
+
+def joints_data(
+    photographs: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    joints: Mapping[str, Float[np.ndarray, "n j 2"]],
+    names: Sequence[str],
+    *,
+    texts: Sequence[str],
+) -> dict[str, Any]:
+    """Return photographs of people whose joints, by several networks, are switched on and off.
+
+    Joints (x, y) are in pixels of the photographs, NaN where missing, by the name of the network, "annotated"
+    for the truth. ``texts`` are a sentence on each person.
+    """
+    people = []
+    for number, photograph in enumerate(photographs):
+        resized = images.resize_longest_side(photograph, _SMALL_PX)
+        moved = [resized.transform(points[number]) for points in joints.values()]
+        people.append(
+            {
+                "name": f"person {number + 1}",
+                "image": image_url(resized.image),
+                "size": [resized.image.shape[1], resized.image.shape[0]],
+                "joints": [[_point(point) for point in points] for points in moved],
+                "text": texts[number],
+            }
+        )
+    return {"networks": list(joints), "limbs": [list(limb) for limb in limbs(names)], "people": people}
+
+
+def _point(point: Float[np.ndarray, "2"]) -> list[float] | None:
+    return np.round(point, 1).tolist() if np.isfinite(point).all() else None
+
+
+class LayerResponses(NamedTuple):
+    """Decision values of a keypoint's classifiers at each cell of every layer over one 8-bit RGB photograph.
+
+    The point is the true position (x, y), ``to_px`` leads from cells to pixels of the photograph.
+    """
+
+    keypoint: str
+    photograph: Image
+    point: Float[np.ndarray, "2"]
+    responses: tuple[Float[np.ndarray, "h w"], ...]
+    to_px: tuple[coords.Transform, ...]
+
+
+def layers_data(
+    photographs: Sequence[LayerResponses], layers: Mapping[str, str], *, shown: int
+) -> dict[str, Any]:
+    """Return photographs with the responses of keypoint classifiers, whose layer a slider chooses.
+
+    ``layers`` are a short text on each layer by its name, ``shown`` the index of the first that is shown.
+    """
+    return {
+        "layers": [{"name": name, "text": text} for name, text in layers.items()],
+        "shown": shown,
+        "photographs": [_photograph_data(photograph) for photograph in photographs],
+    }
+
+
+def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
+    resized = images.resize_longest_side(shown.photograph, _SMALL_PX)
+    longer = max(shown.photograph.shape[:2])
+    maps = []
+    for response, to_px in zip(shown.responses, shown.to_px, strict=True):
+        row, column = np.unravel_index(int(response.argmax()), response.shape)
+        place = to_px(np.array([[column, row]], np.float64))[0]
+        distance = float(np.linalg.norm(place - shown.point)) / longer
+        low, high = float(response.min()), float(response.max())
+        levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
+        to_shown = resized.transform @ to_px
+        maps.append(
+            {
+                "size": [response.shape[1], response.shape[0]],
+                "to_px": [round(float(value), 4) for value in (*to_shown.scale, *to_shown.shift)],
+                "values": array_text(levels),
+                "text": f"highest response {100 * distance:.0f} % of the longer side from the keypoint",
+            }
+        )
+    return {
+        "name": shown.keypoint,
+        "keypoint": shown.keypoint,
+        "image": image_url(resized.image),
+        "size": [resized.image.shape[1], resized.image.shape[0]],
+        "point": np.round(resized.transform(shown.point[None])[0], 2).tolist(),
+        "responses": maps,
+    }

@@ -1,9 +1,9 @@
-"""Pages in one file."""
+"""Pages in one file: sections in the order of the papers, rendered as HTML, and the findings of the doctor."""
 
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib import resources
@@ -11,19 +11,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from jaxtyping import Float, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image as PillowImage
 
-from convcorr_jax import coords, images
 from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.doctor import Case, Finding, changes_scores
 from convcorr_jax.errors import InputError
-from convcorr_jax.report.drawing import limbs, pixels
+from convcorr_jax.report.drawing import pixels
 from convcorr_jax.report.grids import contact_sheet, image_grid
-from convcorr_jax.report.plots import array_text, embedded_figure, image_url
+from convcorr_jax.report.plots import embedded_figure
 from convcorr_jax.shapes import Image
 
 
@@ -70,6 +67,31 @@ class Section(NamedTuple):
     items: tuple[str, ...] = ()
     facts: Mapping[str, str] = {}
     command: str = ""
+
+
+LONG = "Long, Zhang and Darrell: Do Convnets Learn Correspondence? (NIPS 2014)"
+SHARIF = "Sharif Razavian et al.: Persistent Evidence of Local Image Properties in Generic ConvNets (SCIA 2015)"
+TOMPSON = "Tompson et al.: Efficient Object Localization Using Convolutional Networks (CVPR 2015)"
+
+# The first item of a section decides its place.
+_ORDER = {
+    "": (),
+    LONG: ("Table 1", "Figure 1", "Figure 2", "Table 2", "Section 3", "Table 3", "Table 4"),
+    SHARIF: ("Table 1", "Table 2", "Figure 4", "Table 3", "Figure 6"),
+    TOMPSON: ("Table 1", "Table 2", "Table 3", "Table 4"),
+}
+
+
+def in_order_of_papers(sections: Iterable[Section]) -> list[Section]:
+    """Sort sections: those of no paper, then paper by paper in the order of its tables and figures."""
+    papers = tuple(_ORDER)
+
+    def place(section: Section) -> tuple[int, int]:
+        items = _ORDER[section.group]
+        first = section.items[0] if section.items else None
+        return papers.index(section.group), items.index(first) if first in items else len(items)
+
+    return sorted(sections, key=place)
 
 
 def render_page(
@@ -138,126 +160,6 @@ def _image_attributes(figure: PageFigure, *, folder: Path | None) -> Markup:
         return Markup('src="{}"').format(figure.source)
     url, width, height = embedded_figure(folder / figure.source)
     return Markup('src="{}" width="{}" height="{}"').format(url, width, height)
-
-
-# Photographs of people and of keypoints are embedded at this length of their longer side.
-_LONGEST_PX = 400
-
-
-class Direction(NamedTuple):
-    """A direction in feature space: the change of colours for a step of 1, and the longest step."""
-
-    name: str
-    change: Float[np.ndarray, "side side 3"]
-    reach: float
-
-
-def directions_data(
-    faces: Float[np.ndarray, "n side side 3"], directions: Sequence[Direction], *, names: Sequence[str]
-) -> dict[str, Any]:
-    """Return faces that sliders move along directions.
-
-    A linear probe reconstructs colours, so that each step adds a multiple of its direction's change, and steps
-    along several directions add up. Colours below 0 or above 1 are clipped only when they are shown.
-    """
-    changes = np.stack([direction.change for direction in directions])
-    return {
-        "side": int(faces.shape[1]),
-        "names": list(names),
-        "faces": array_text(faces.astype("<f4")),
-        "changes": array_text(changes.astype("<f4")),
-        "directions": [
-            {"name": direction.name, "reach": round(direction.reach, 4)} for direction in directions
-        ],
-    }
-
-
-def joints_data(
-    photographs: Sequence[UInt8[np.ndarray, "_ _ 3"]],
-    joints: Mapping[str, Float[np.ndarray, "n j 2"]],
-    names: Sequence[str],
-    *,
-    texts: Sequence[str],
-) -> dict[str, Any]:
-    """Return photographs of people whose joints, by several networks, are switched on and off.
-
-    Joints (x, y) are in pixels of the photographs, NaN where missing, by the name of the network, "annotated"
-    for the truth. ``texts`` are a sentence on each person.
-    """
-    people = []
-    for number, photograph in enumerate(photographs):
-        resized = images.resize_longest_side(photograph, _LONGEST_PX)
-        moved = [resized.transform(points[number]) for points in joints.values()]
-        people.append(
-            {
-                "name": f"person {number + 1}",
-                "image": image_url(resized.image),
-                "size": [resized.image.shape[1], resized.image.shape[0]],
-                "joints": [[_point(point) for point in points] for points in moved],
-                "text": texts[number],
-            }
-        )
-    return {"networks": list(joints), "limbs": [list(limb) for limb in limbs(names)], "people": people}
-
-
-def _point(point: Float[np.ndarray, "2"]) -> list[float] | None:
-    return np.round(point, 1).tolist() if np.isfinite(point).all() else None
-
-
-class LayerResponses(NamedTuple):
-    """Decision values of a keypoint's classifiers at each cell of every layer over one 8-bit RGB photograph.
-
-    The point is the true position (x, y), ``to_px`` leads from cells to pixels of the photograph.
-    """
-
-    keypoint: str
-    photograph: Image
-    point: Float[np.ndarray, "2"]
-    responses: tuple[Float[np.ndarray, "h w"], ...]
-    to_px: tuple[coords.Transform, ...]
-
-
-def layers_data(
-    photographs: Sequence[LayerResponses], layers: Mapping[str, str], *, shown: int
-) -> dict[str, Any]:
-    """Return photographs with the responses of keypoint classifiers, whose layer a slider chooses.
-
-    ``layers`` are a short text on each layer by its name, ``shown`` the index of the first that is shown.
-    """
-    return {
-        "layers": [{"name": name, "text": text} for name, text in layers.items()],
-        "shown": shown,
-        "photographs": [_photograph_data(photograph) for photograph in photographs],
-    }
-
-
-def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
-    resized = images.resize_longest_side(shown.photograph, _LONGEST_PX)
-    longer = max(shown.photograph.shape[:2])
-    maps = []
-    for response, to_px in zip(shown.responses, shown.to_px, strict=True):
-        row, column = np.unravel_index(int(response.argmax()), response.shape)
-        place = to_px(np.array([[column, row]], np.float64))[0]
-        distance = float(np.linalg.norm(place - shown.point)) / longer
-        low, high = float(response.min()), float(response.max())
-        levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
-        to_shown = resized.transform @ to_px
-        maps.append(
-            {
-                "size": [response.shape[1], response.shape[0]],
-                "to_px": [round(float(value), 4) for value in (*to_shown.scale, *to_shown.shift)],
-                "values": array_text(levels),
-                "text": f"highest response {100 * distance:.0f} % of the longer side from the keypoint",
-            }
-        )
-    return {
-        "name": shown.keypoint,
-        "keypoint": shown.keypoint,
-        "image": image_url(resized.image),
-        "size": [resized.image.shape[1], resized.image.shape[0]],
-        "point": np.round(resized.transform(shown.point[None])[0], 2).tolist(),
-        "responses": maps,
-    }
 
 
 _PAIR_PX = 150

@@ -5,7 +5,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
@@ -16,9 +16,6 @@ from convcorr_jax.runtime.ending import DEBUG
 
 if TYPE_CHECKING:
     from convcorr_jax import coords
-
-BoxOption = tuple[float, float, float, float] | None
-"""The value of an option for a box: x0 y0 x1 y1, or None if the option is absent."""
 
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
@@ -90,6 +87,10 @@ def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:
         is_instance=lambda value: value is None or isinstance(value, float | tuple),
         str_from_instance=lambda value: [] if value is None else [str(value)],
     )
+
+
+BoxOption = Annotated[tuple[float, float, float, float] | None, numbers("X0", "Y0", "X1", "Y1")]
+"""An option for a box: x0 y0 x1 y1, or None if the option is absent."""
 
 
 def as_box(option: BoxOption) -> "coords.Box | None":

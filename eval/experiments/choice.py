@@ -11,15 +11,10 @@ from eval.experiments.prepared import prepared
 
 
 def experiments(out: Path, data_root: Path | None, *, full: bool = False) -> tuple[Experiment, ...]:
-    """Return the embedded experiments, or those of the data sets in a folder.
+    """Return the embedded experiments, in their larger sizes if ``full``, or those of a folder's data sets.
 
-    Args:
-        out: each experiment has a subfolder of it.
-        data_root: folder of data sets; None for the embedded experiments.
-        full: whether the embedded experiments have their larger sizes.
-
-    Raises:
-        InputError: ``data_root`` does not exist, or contains none of the data sets.
+    Each experiment has a subfolder of ``out``. A ``data_root`` that does not exist or contains none of the data
+    sets is an `InputError`.
     """
     show = sections.correspondence.receptive_fields
     fields = experiment(receptive_fields, show, out / "receptive_fields")

@@ -43,15 +43,10 @@ def experiment(
     data_root: Path | None = None,
     **options: Any,
 ) -> Experiment:
-    """Configure a script to write into a folder.
+    """Configure a script, a module with ``Config`` and ``main``, to write into the experiment's folder.
 
-    Args:
-        script: a module with ``Config`` and ``main``.
-        section: the function of `convcorr_jax.report.sections` that shows the result.
-        folder: for the results; its name is that of the experiment.
-        sources: names of the records that the script reads.
-        data_root: folder of the data sets among the sources; also the option of that name, if there is one.
-        options: fields of the script's ``Config``.
+    The other arguments are those of `Experiment`. The ``data_root`` is also the option of that name, if there
+    is one; options are fields of the script's ``Config``.
     """
     config = script.Config(**_options(script, folder, data_root, options))
     return Experiment(folder.name, script.main, config, section, folder, sources, data_root)

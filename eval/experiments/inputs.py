@@ -35,11 +35,7 @@ class Inputs:
         self._weights = functools.cache(_weights_fingerprint)
 
     def of(self, experiment: Experiment) -> dict[str, Any]:
-        """Return the inputs of an experiment, in the form of ``inputs.json``.
-
-        Raises:
-            InputError: records or weights cannot be read.
-        """
+        """Return the inputs of an experiment, in the form of ``inputs.json``."""
         backbone = getattr(experiment.config, "backbone", None)
         data_root = experiment.data_root
         return {
@@ -78,12 +74,7 @@ def stored_inputs(folder: Path) -> Any:
 
 
 def is_finished(experiment: Experiment, inputs: dict[str, Any]) -> bool:
-    """Return whether an experiment has finished with the same configuration and inputs.
-
-    Args:
-        experiment: the script and its configuration.
-        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-    """
+    """Return whether an experiment has finished with the same configuration and the inputs of `Inputs.of`."""
     finished = finished_config(experiment.folder) == plain(experiment.config)
     return finished and stored_inputs(experiment.folder) == inputs
 

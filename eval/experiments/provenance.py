@@ -25,29 +25,17 @@ _SHOWN = 16
 
 
 def command_of(experiment: Experiment) -> str:
-    """Return the command line that runs an experiment, with the options that differ from the script's defaults.
-
-    Args:
-        experiment: the script and its configuration.
-    """
+    """Return the command line that runs an experiment, with the options that differ from the defaults."""
     script = experiment.main.__module__
-    words = words_of(experiment.config, type(experiment.config)())
+    words = _words(experiment.config, type(experiment.config)())
     return shlex.join(["python", "-m", script, *words])
 
 
-def words_of(config: Any, default: Any) -> list[str]:
-    """Return the command line's words for the fields of a configuration that differ from the default.
+def _words(config: Any, default: Any) -> Iterator[str]:
+    """Yield the command line's words for the fields of a dataclass that differ from those of the default.
 
     Options of nested dataclasses have no prefix, as `convcorr_jax.runtime.script.parse` reads them.
-
-    Args:
-        config: a dataclass.
-        default: an instance of the same dataclass.
     """
-    return list(_words(config, default))
-
-
-def _words(config: Any, default: Any) -> Iterator[str]:
     for field in dataclasses.fields(config):
         value, usual = getattr(config, field.name), getattr(default, field.name)
         option = field.name.replace("_", "-")
@@ -66,13 +54,7 @@ def _words(config: Any, default: Any) -> Iterator[str]:
 def with_provenance(
     section: Section, experiment: Experiment, result: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Section:
-    """Add the command and the facts about an experiment's run to the section that shows its result.
-
-    Args:
-        experiment: the script and its configuration.
-        result: the content of its ``result.json``.
-        inputs: checksums of the code, the records and the weights.
-    """
+    """Add the command and the facts about an experiment's run and inputs to the section of its result."""
     run = json.loads((experiment.folder / "run.json").read_text(encoding="utf-8"))
     facts = {
         "Data": _data(experiment, inputs),

@@ -34,13 +34,10 @@ class BackgroundRunner:
 
     An experiment that has not begun when it is waited for is left to the caller. Leaving the context ends the
     process.
-
-    Args:
-        experiments: the experiments, in the order of their runs.
     """
 
     def __init__(self, experiments: Iterable[Experiment]) -> None:
-        """Begin with the first experiment."""
+        """Begin with the first experiment; the others follow in their order."""
         self._thread = ThreadPoolExecutor(1)
         self._limits = contextlib.ExitStack()
         context = multiprocessing.get_context("spawn")
@@ -66,18 +63,9 @@ class BackgroundRunner:
             self._process.join()
 
     def wait(self, name: str) -> bool:
-        """Wait for the end of an experiment if it has begun; otherwise let it not begin.
+        """Wait for the end of an experiment if it has begun, otherwise let it not begin; return whether it ran.
 
-        Args:
-            name: the experiment's name.
-
-        Returns:
-            Whether the experiment has run.
-
-        Raises:
-            InputError: the script found wrong input.
-            NumericalError: the script failed otherwise.
-            WriteError: a file cannot be written.
+        What the script raised is raised here; another failure of it is a `NumericalError`.
         """
         run = self._runs.get(name)
         if run is None or run.cancel():
@@ -124,12 +112,7 @@ def _serve(requests: Connection) -> None:
 
 
 def start_in_background(chosen: Sequence[Experiment], inputs: Inputs) -> BackgroundRunner:
-    """Begin the experiments that run in another process and have not finished.
-
-    Args:
-        chosen: all experiments.
-        inputs: computes the inputs of each.
-    """
+    """Begin those of the chosen experiments that run in another process and have not finished."""
     begun = []
     for experiment in chosen:
         if experiment.background_order is not None:
@@ -145,14 +128,7 @@ def result_of(
 ) -> dict[str, Any]:
     """Return an experiment's result; run it unless it has finished with the same configuration and inputs.
 
-    Args:
-        experiment: the script and its configuration.
-        inputs: checksums of the code, the records and the weights, from `Inputs.of`.
-        background: the experiments that run in another process; by default none.
-
-    Raises:
-        InputError: the script found wrong input.
-        NumericalError: the other process failed otherwise.
+    The inputs are those of `Inputs.of`, ``background`` has the experiments that run in another process.
     """
     folder = experiment.folder
     has_run = background is not None and background.wait(experiment.name)

@@ -56,18 +56,36 @@ def embedded_size(pair, frame):
     return np.round(np.array(pair.a.shape[:2]) * frame.scale[::-1])
 
 
-def test_a_hovered_point_is_matched_within_a_cell_of_the_truth(open_page, page):
-    tab = open_page()
+@pytest.mark.parametrize("touch", [False, True])
+def test_a_point_under_mouse_or_finger_is_matched_within_a_cell_of_the_truth(open_page, page, touch):
+    tab = open_page(width=375 if touch else 1280, touch=touch)
+    move = tab.touchscreen.tap if touch else tab.mouse.move
     points, truth, cell = known_points(tab, page.pair)
     size = embedded_size(page.pair, embedded_frames(tab, page.pair)[0])
-    for k in range(0, len(points), 5):
-        tab.mouse.move(*on_screen(tab, points[k], size))
+    tab.locator(f"{EXPLORER} .stage.source").scroll_into_view_if_needed()
+    for k in range(2, len(points), 5):
+        move(*on_screen(tab, points[k], size))
         assert np.linalg.norm(match(tab) - truth[k]) < cell
         np.testing.assert_allclose(place_of(tab, ".panel .truth"), truth[k], atol=0.02)
     # Copying is off by far more than a cell somewhere.
     far = np.linalg.norm(points - truth, axis=1).argmax()
-    tab.mouse.move(*on_screen(tab, points[far], size))
+    move(*on_screen(tab, points[far], size))
     assert np.linalg.norm(match(tab, "copy") - truth[far]) > cell
+
+
+def ready(tab, kind: str) -> str:
+    """Wait for the widget of a kind, and return its selector."""
+    selector = f'.widget[data-kind="{kind}"]'
+    tab.locator(selector).scroll_into_view_if_needed()
+    tab.wait_for_selector(f"{selector}[data-ready]")
+    return selector
+
+
+def open_all(tab) -> None:
+    """Open what is folded, and wait for every widget."""
+    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    tab.wait_for_function("document.querySelectorAll('.widget:not([data-ready])').length === 0")
 
 
 def test_any_point_is_matched_as_python_matches_it(open_page, page):
@@ -100,15 +118,6 @@ def test_keys_move_the_point_and_step_through_known_points(open_page, page):
     tab.keyboard.press("p")
     np.testing.assert_allclose(place_of(tab, ".point"), points[-1], atol=0.02)
     assert tab.locator(f"{EXPLORER} [role=status]").inner_text() is not None
-
-
-def test_a_finger_moves_the_point(open_page, page):
-    tab = open_page(width=375, touch=True)
-    points, truth, cell = known_points(tab, page.pair)
-    size = embedded_size(page.pair, embedded_frames(tab, page.pair)[0])
-    tab.locator(f"{EXPLORER} .stage.source").scroll_into_view_if_needed()
-    tab.touchscreen.tap(*on_screen(tab, points[7], size))
-    assert np.linalg.norm(match(tab) - truth[7]) < cell
 
 
 def test_the_smoothness_changes_the_flow(open_page, page):
@@ -154,9 +163,7 @@ def test_another_pair_is_chosen(open_page):
 
 def test_faces_move_along_directions(open_page):
     tab = open_page()
-    faces = '.widget[data-kind="directions"]'
-    tab.locator(faces).scroll_into_view_if_needed()
-    tab.wait_for_selector(f"{faces}[data-ready]")
+    faces = ready(tab, "directions")
     red = CHANNEL.format(side=4, channel=0)
     canvas = tab.locator(f"{faces} canvas").first
     before = np.array(canvas.evaluate(red))
@@ -170,9 +177,7 @@ def test_faces_move_along_directions(open_page):
 
 def test_joints_of_a_network_are_switched_off(open_page):
     tab = open_page()
-    people = '.widget[data-kind="joints"]'
-    tab.locator(people).scroll_into_view_if_needed()
-    tab.wait_for_selector(f"{people}[data-ready]")
+    people = ready(tab, "joints")
     drawn = tab.locator(f'{people} g[data-network="coarse"]')
     assert drawn.locator("path").count() > 6
     tab.locator(f"{people} input").first.uncheck()
@@ -182,9 +187,7 @@ def test_joints_of_a_network_are_switched_off(open_page):
 
 def test_a_slider_chooses_the_layer(open_page):
     tab = open_page()
-    responses = '.widget[data-kind="layers"]'
-    tab.locator(responses).scroll_into_view_if_needed()
-    tab.wait_for_selector(f"{responses}[data-ready]")
+    responses = ready(tab, "layers")
     strongest = CHANNEL.format(side=6, channel=3)
     canvas = tab.locator(f"{responses} canvas")
     assert int(np.argmax(canvas.evaluate(strongest))) == 2 * 6 + 3
@@ -195,23 +198,13 @@ def test_a_slider_chooses_the_layer(open_page):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light")])
-def test_axe_finds_no_violation(open_page, width, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
+def test_axe_finds_no_violation_and_a_phone_needs_no_sideways_scrolling(open_page, width, scheme):
     tab = open_page(width=width, scheme=scheme)
-    for summary in tab.locator("summary").all():
-        summary.evaluate("one => { one.parentElement.open = true; }")
-    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    tab.wait_for_function("document.querySelectorAll('.widget:not([data-ready])').length === 0")
+    open_all(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
     found = axe.run(tab).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
-
-
-def test_a_phone_needs_no_sideways_scrolling(open_page):
-    tab = open_page(width=375)
-    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    tab.wait_for_function("document.querySelectorAll('.widget:not([data-ready])').length === 0")
-    assert tab.evaluate("document.documentElement.scrollWidth") == 375
 
 
 def test_the_page_is_light_or_dark(open_page):

@@ -1,8 +1,10 @@
-"""The command ``convcorr`` in tests: run in this process or in another, with its exit status and its output."""
+"""The command ``convcorr`` in tests: run in this process, with its exit status and its output."""
 
 import contextlib
 import io
+import json
 import re
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,25 @@ def run(*argv: object) -> Ended:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(argv=[str(word) for word in argv])
     return Ended(status, out.getvalue(), err.getvalue())
+
+
+def run_all(*argv: object) -> tuple[Ended, Any]:
+    """Run a command plainly, with ``--json`` and with ``--quiet``; return how it ended, and its object."""
+    ended, object_alone, quiet = run(*argv), run(*argv, "--json"), run(*argv, "--quiet")
+    assert (ended.err, object_alone.err) == ("", "")
+    assert ended.out.endswith("\n")
+    assert object_alone.out.count("\n") == 1
+    assert quiet == (ended.status, "", "")
+    assert object_alone.status == ended.status
+    return ended, json.loads(object_alone.out)
+
+
+def output_of(*argv: object) -> str:
+    """Return what a command prints that ends at once, such as its help."""
+    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
+        main(argv=[str(word) for word in argv])
+    assert ending.value.code in (0, None)
+    return output.getvalue()
 
 
 class Terminal(io.TextIOWrapper):

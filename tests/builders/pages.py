@@ -18,7 +18,7 @@ from convcorr_jax.report import (
     directions_data,
     joints_data,
     layers_data,
-    matches_widget,
+    matches_data,
     render_page,
 )
 from convcorr_jax.synthetic import warped_pair
@@ -103,7 +103,9 @@ def whole_page() -> Page:
     table = Table("A wide table", columns, (("ours", *(0.123,) * 12), ("paper", *(None,) * 12)))
     white = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
     sections = [
-        Section("Matches", "Known points.", widgets=(matches_widget(pairs, smoothness=0.01),)),
+        Section(
+            "Matches", "Known points.", widgets=(Widget("matches", matches_data(pairs, smoothness=0.01), ""),)
+        ),
         Section(
             "A section of a paper",
             "Text.",

@@ -9,7 +9,7 @@ import pytest
 
 from convcorr_jax.datasets import DATASETS, read_records
 from convcorr_jax.io import read_image
-from tests.builders.command_line import assert_refused, run
+from tests.builders.command_line import Ended, assert_refused, run, run_all
 from tests.builders.leeds_tree import write_lsp
 from tests.builders.processes import end, start
 
@@ -19,13 +19,15 @@ def release(tmp_path: Path) -> Path:
     return write_lsp(tmp_path / "lsp")
 
 
-def prepare(source: Path, out: Path, *options: str):
+def prepare(source: Path, out: Path, *options: str) -> Ended:
     return run("datasets", "prepare", "lsp", "--source", source, "--out", out, *options)
 
 
 def test_list_says_of_every_data_set_where_it_is(release: Path):
-    ended = run("datasets", "list", "--data-root", release.parent)
+    ended, found = run_all("datasets", "list", "--data-root", release.parent)
     assert ended.status == 0
+    paths = {one["name"]: one["path"] for one in found["datasets"]}
+    assert paths == dict.fromkeys(DATASETS) | {"lsp": str(release)}
     for name, dataset in DATASETS.items():
         assert f"{name}: {dataset.title}\n  from {dataset.homepage}" in ended.out
     assert ended.out.count("  here: no\n") == len(DATASETS) - 1
@@ -44,7 +46,6 @@ def test_prepared_records_are_those_of_the_release(release: Path, tmp_path: Path
         f"  im0003.jpg: {release}/images/im0003.jpg does not exist; an image file is expected",
         str(folder),
     ]
-    assert ended.err == ""
     for name in ("lsp", folder):
         found = read_records(name, data_root=tmp_path / "out")
         expected = read_records(release)
@@ -54,12 +55,19 @@ def test_prepared_records_are_those_of_the_release(release: Path, tmp_path: Path
             assert isinstance(one.image, bytes)
             assert isinstance(other.image, Path)
             assert one.image == other.image.read_bytes()
-    assert prepare(release, tmp_path / "out").out == ended.out
+    # What is prepared is not prepared again.
+    again, listed = run_all("datasets", "prepare", "lsp", "--source", release, "--out", tmp_path / "out")
+    assert again == ended
+    assert (listed["folder"], listed["counts"]) == (str(folder), {"train": 3})
+    assert listed["official_counts"] == {"train": 1000, "test": 1000}
+    assert [one["source_id"] for one in listed["absent"]] == ["im0003.jpg"]
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
-def test_an_archive_is_a_source_too_and_prepared_once(release: Path, tmp_path: Path, kind: str):
-    archive = shutil.make_archive(str(tmp_path / "lsp"), kind, tmp_path, release.name)
+@pytest.mark.parametrize(("kind", "folder"), [("zip", "."), ("tar", "."), ("gztar", "lsp")])
+def test_an_archive_is_a_source_too_and_prepared_once(release: Path, tmp_path: Path, kind: str, folder: str):
+    """With the release at its root, or in a folder."""
+    root = release if folder == "." else tmp_path
+    archive = shutil.make_archive(str(tmp_path / "packed"), kind, root, folder)
     shutil.rmtree(release)
     first = prepare(Path(archive), tmp_path / "out", "--processes", "1")
     assert first.status == 0, first.err
@@ -93,14 +101,16 @@ def test_an_official_archive_with_another_checksum_is_refused(tmp_path: Path):
 
 def test_check_tells_what_would_change_a_score(release: Path, tmp_path: Path):
     shutil.copy(release / "images/im0001.jpg", release / "images/im0002.jpg")
-    cut_short = release / "images/im0003.jpg"
-    cut_short.write_bytes(cut_short.read_bytes()[:300])
     page = tmp_path / "page.html"
-    ended = run("datasets", "check", release, "--html", page)
-    assert ended.status == 1
+    path = release / "images/im0003.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    ended, found = run_all("datasets", "check", release, "--html", page)
+    assert (ended.status, found["changes_scores"], found["records"]) == (1, True, 3)
+    checks = ["official counts", "official counts", "exact duplicates", "absent annotations"]
+    assert [one["check"] for one in found["findings"]] == checks
+    assert "im0003.jpg" in str(found["findings"][-1]["cases"])
     assert "changes scores: official counts" in ended.out
     assert "im0001.jpg = im0002.jpg" in ended.out
-    assert "im0003.jpg" in ended.out
     assert "im0001.jpg = im0002.jpg" in page.read_text()
 
 
@@ -112,9 +122,9 @@ def test_check_ends_well_when_nothing_would_change_a_score(release: Path, tmp_pa
 
 def test_show_draws_the_records(release: Path, tmp_path: Path):
     sheet = tmp_path / "sheet.png"
-    ended = run("datasets", "show", release, "--n", "3", "--out", sheet)
-    assert ended.status == 0, ended.err
-    assert ended.out == f"{sheet}\n"
+    ended, found = run_all("datasets", "show", release, "--n", 2, "--out", sheet)
+    assert ended == (0, f"{sheet}\n", "")
+    assert found == {"figure": str(sheet), "source_ids": ["im0001.jpg", "im0003.jpg"]}
     assert read_image(sheet).std() > 10
 
 

@@ -11,7 +11,7 @@ from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.cli import installation
 from convcorr_jax.pose import PERSON
-from tests.builders.command_line import assert_refused, needs_weights, run
+from tests.builders.command_line import assert_refused, needs_weights, run, run_all
 
 
 @pytest.fixture
@@ -28,43 +28,29 @@ def folders(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_version_is_one_line():
+def test_version_is_one_line_and_goes_with_no_command():
     number = importlib.metadata.version("convcorr_jax")
     assert run("--version") == (0, f"convcorr_jax {number}\n", "")
-
-
-def test_version_goes_with_no_command():
     assert_refused(run("align", "--version"), "Unrecognized options: --version")
 
 
 @needs_weights
-def test_the_object_holds_versions_devices_and_folders(folders):
-    ended = run("doctor", "--json")
-    assert (ended.status, ended.err) == (0, "")
-    found = json.loads(ended.out)
+def test_the_summary_and_the_object_hold_versions_devices_and_folders(folders):
+    ended, found = run_all("doctor")
+    assert (ended.status, found["problems"]) == (0, [])
     assert found["version"] == importlib.metadata.version("convcorr_jax")
     assert found["python"] == platform.python_version()
     for name in ("jax", "jaxlib", "numpy", "flax"):
         assert found["packages"][name] == importlib.metadata.version(name)
     assert [device["platform"] for device in found["devices"]] == [device.platform for device in jax.devices()]
-    assert found["weights"]["folder"] == str(folders / "weights")
-    assert found["weights"]["networks"] == {
-        name: path and str(path) for name, path in ((name, find(name)) for name in NETWORKS)
+    assert found["weights"] == {
+        "folder": str(folders / "weights"),
+        "networks": {name: path and str(path) for name, path in ((name, find(name)) for name in NETWORKS)},
     }
     assert found["datasets"] == {"root": str(folders / "data"), "here": ["lsp"]}
-    assert found["compilation_cache"] == {
-        "folder": str(folders / "compiled"),
-        "writable": True,
-        "megabytes": 1.5,
-    }
+    compiled = {"folder": str(folders / "compiled"), "writable": True, "megabytes": 1.5}
+    assert found["compilation_cache"] == compiled
     assert str(PERSON) in [model["path"] for model in found["models"]]
-    assert found["problems"] == []
-
-
-@needs_weights
-def test_the_summary_names_the_same(folders):
-    ended = run("doctor")
-    assert (ended.status, ended.err) == (0, "")
     for part in (
         f"Python {platform.python_version()}",
         f"jax {jax.__version__}",

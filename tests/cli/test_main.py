@@ -13,48 +13,26 @@ from convcorr_jax import cli
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import OFFICIAL, find
 from convcorr_jax.cli import main
-from convcorr_jax.cli.installation import List
-from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.io import write_arrays
-from tests.builders.command_line import Terminal, assert_failed, assert_refused, needs_weights, run
+from tests.builders.command_line import Terminal, assert_refused, needs_weights, output_of, run, run_all
 from tests.builders.processes import end, start
 
-HELP = """
-import sys
-from convcorr_jax.cli import main
-try:
-    main(argv=["align", "--help"])
-except SystemExit as leaving:
-    heavy = {"jax", "numpy", "matplotlib", "PIL", "scipy"} & set(sys.modules)
-    sys.exit(f"{leaving.code} {sorted(heavy)}")
-"""
 
-
-def helped(*argv):
-    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as ending:
-        main(argv=[*argv, "--help"])
-    assert ending.value.code == 0
-    return output.getvalue()
-
-
-def test_help_imports_nothing_heavy():
-    ended = end(start("-c", HELP))
-    assert ended.err.strip() == "0 []"
-    assert "X0 Y0 X1 Y1" in ended.out
+def words_of_help(*argv):
+    return set(re.findall(r"\w+", output_of(*argv, "--help")))
 
 
 def test_help_names_the_commands_and_the_networks():
-    assert {"align", "weights", "datasets"} <= set(re.findall(r"\w+", helped()))
-    assert {"list", "fetch", "check"} <= set(re.findall(r"\w+", helped("weights")))
+    assert {"align", "weights", "datasets"} <= words_of_help()
+    assert {"list", "fetch", "check"} <= words_of_help("weights")
     for command in (["align"], ["weights", "fetch"], ["weights", "check"]):
-        assert set(NETWORKS) <= set(re.findall(r"\w+", helped(*command)))
+        assert set(NETWORKS) <= words_of_help(*command)
 
 
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
         ([], "Expected one of {align, keypoints, landmarks, pose, pck, weights, datasets, doctor}"),
-        (["weights"], "Expected one of {list, fetch, check}"),
         (["alin"], "Unrecognized options: alin"),
         (["weights", "drop"], "Unrecognized options: drop"),
         (["weights", "list", "more"], "Unrecognized options: more"),
@@ -87,31 +65,6 @@ def test_sentences_are_plain_on_every_terminal(monkeypatch, encoding, kind, argv
     assert errors.getvalue() == f"convcorr: {sentence}\n"
 
 
-def test_interruption_ends_without_a_traceback(monkeypatch):
-    def interrupted(self):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(List, "run", interrupted)
-    assert run("weights", "list") == (130, "", "")
-
-
-def test_a_sentence_stays_one_line(monkeypatch):
-    def refused(self):
-        raise InputError("three\n lines,\n\nin all")
-
-    monkeypatch.setattr(List, "run", refused)
-    assert_refused(run("weights", "list"), "convcorr: three lines, in all")
-
-
-@pytest.mark.parametrize("kind", [NumericalError, WriteError])
-def test_what_fails_on_right_input_has_another_status(monkeypatch, kind):
-    def failed(self):
-        raise kind("the loss of step 3\nis nan")
-
-    monkeypatch.setattr(List, "run", failed)
-    assert_failed(run("weights", "list"), "convcorr: the loss of step 3 is nan\n")
-
-
 def test_a_reader_that_goes_away_is_one_sentence():
     process = start("-m", "convcorr_jax", "weights", "list")
     process.stdout.close()
@@ -120,10 +73,13 @@ def test_a_reader_that_goes_away_is_one_sentence():
 
 def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
-    ended = run("weights", "list")
-    assert (ended.status, ended.err) == (0, "")
-    for name, official in OFFICIAL.items():
-        assert f"{name}: {find(name) or 'not here'}\n" in ended.out
+    ended, found = run_all("weights", "list")
+    assert (ended.status, found["folder"]) == (0, str(tmp_path))
+    for one, (name, official) in zip(found["networks"], OFFICIAL.items(), strict=True):
+        path = find(name)
+        expected = (name, path and str(path), official.checksum)
+        assert (one["network"], one["path"], one["checksum"]) == expected
+        assert f"{name}: {path or 'not here'}\n" in ended.out
         assert official.url in ended.out
         assert official.licence in ended.out
         assert official.checksum in ended.out
@@ -133,7 +89,9 @@ def test_the_list_says_of_every_network_where_it_is(tmp_path, monkeypatch):
 @needs_weights
 def test_weights_that_are_here_are_checked(monkeypatch, tmp_path):
     monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
-    assert run("weights", "check", "alexnet").out == "alexnet: alexnet.ckpt is in order, up to pool5\n"
+    ended, found = run_all("weights", "check", "alexnet")
+    assert (ended.status, ended.out) == (0, "alexnet: alexnet.ckpt is in order, up to pool5\n")
+    assert found == {"weights": [{"network": "alexnet", "source": "alexnet.ckpt", "last_layer": "pool5"}]}
     everything = run("weights", "check").out.splitlines()
     assert [line.split(":")[0] for line in everything] == [name for name in NETWORKS if find(name)]
 
@@ -161,7 +119,8 @@ def test_fetching_prints_where_the_file_is(monkeypatch, tmp_path):
         return tmp_path / name
 
     monkeypatch.setattr("convcorr_jax.backbone.weights.fetch", fetch)
-    assert run("weights", "fetch", "vgg16") == (0, f"{tmp_path / 'vgg16'}\n", "")
+    path = str(tmp_path / "vgg16")
+    assert run_all("weights", "fetch", "vgg16") == ((0, f"{path}\n", ""), {"network": "vgg16", "path": path})
 
 
 def test_the_entry_point_is_the_one_that_is_installed():

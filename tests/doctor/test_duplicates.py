@@ -1,4 +1,4 @@
-"""Every planted copy is found with its split; images that are only a little similar are not."""
+"""Every planted copy and every unreadable image is found; images that are only a little similar are not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,12 @@ from PIL import Image as PillowImage
 from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
-from tests.builders.image_checks import Check, found_by, on_disk
+from tests.builders.image_checks import found_by, on_disk
 
-CHECKS = (duplicates.shared_by_splits, duplicates.exact_duplicates, duplicates.near_duplicates)
+CHECKS = (
+    *(duplicates.unreadable_images, duplicates.shared_by_splits),
+    *(duplicates.exact_duplicates, duplicates.near_duplicates),
+)
 
 
 def altered(record: Record) -> Record:
@@ -22,19 +25,12 @@ def altered(record: Record) -> Record:
     return replace(record, image=np.asarray(image), source_id=f"{record.source_id} again")
 
 
-@pytest.mark.parametrize("check", CHECKS)
-def test_clean_data_has_none(check: Check, faces: tuple[Record, ...], tmp_path: Path):
-    assert found_by(check, faces) == []
-    assert found_by(check, on_disk(faces, tmp_path)) == []
-    assert found_by(check, []) == []
-
-
 def test_objects_of_one_file_are_no_duplicates_unless_splits_share_it(
     faces: tuple[Record, ...], tmp_path: Path
 ):
     records = on_disk(faces[:4], tmp_path)
     records.append(replace(records[0], source_id="second face"))
-    assert [found_by(check, records) for check in CHECKS] == [[], [], []]
+    assert [found_by(check, records) for check in CHECKS] == [[]] * 4
     records.append(replace(records[1], source_id="third face", split="test"))
     (finding,) = found_by(duplicates.shared_by_splits, records)
     assert finding.severity == CHANGES_SCORES
@@ -75,11 +71,10 @@ def test_near_pairs_follow_their_definition_for_any_block_size(
     records = [*faces[:20], *map(altered, faces[:20])]
     _, thumbnails = compute_thumbnails(records)
     pixels = thumbnails.pixels.astype(float)
-    gradients = np.concatenate(
-        [np.diff(pixels, axis=axis).reshape(len(records), -1) for axis in (1, 2)], axis=1
+    gradients = [np.diff(pixels, axis=axis).reshape(len(records), -1) for axis in (1, 2)]
+    whole, of_gradients = (
+        np.corrcoef(each.reshape(len(records), -1)) for each in (pixels, np.hstack(gradients))
     )
-    whole = np.corrcoef(pixels.reshape(len(records), -1))
-    of_gradients = np.corrcoef(gradients)
     monkeypatch.setattr(duplicates, "_BLOCK", 7)
     pairs = duplicates.near_pairs(thumbnails)
     expected = np.argwhere(np.triu((whole > 0.8) & (of_gradients > 0.71), 1))
@@ -94,8 +89,22 @@ def test_near_pairs_follow_their_definition_for_any_block_size(
 
 
 def test_images_of_a_single_colour_are_no_near_duplicates(faces: tuple[Record, ...]):
-    plain = [
-        replace(faces[0], image=np.full((64, 64, 3), level, np.uint8), source_id=str(level))
-        for level in (0, 90)
-    ]
-    assert found_by(duplicates.near_duplicates, plain) == []
+    black, grey = (replace(faces[0], image=np.full((64, 64, 3), level, np.uint8)) for level in (0, 90))
+    assert found_by(duplicates.near_duplicates, [black, replace(grey, source_id="grey")]) == []
+
+
+def test_an_image_that_cannot_be_read_is_named_with_its_reason(faces: tuple[Record, ...], tmp_path: Path):
+    records = on_disk(faces[:4], tmp_path)
+    content = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "2.png").unlink()
+    records.append(replace(faces[4], image=b"no image"))
+    records.append(replace(faces[5], label_map=b"no label map"))
+    (finding,) = found_by(duplicates.unreadable_images, records)
+    assert finding.severity == CHANGES_SCORES
+    assert finding.source_ids == tuple(faces[index].source_id for index in (1, 2, 4, 5))
+    reasons = ("cut short", "does not exist", "not an image", "label map")
+    for case, reason in zip(finding.cases, reasons, strict=True):
+        assert reason in case.note
+    # Two images that cannot be read are not equal.
+    assert found_by(duplicates.exact_duplicates, records) == []

@@ -1,9 +1,8 @@
 """The whole examination, on clean data, on data with every fault, and on the genuine sets."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from convcorr_jax.datasets.compact.people import read_landmarks, read_lspet
 from convcorr_jax.doctor import CHANGES_SCORES, changes_scores, duplicates, examine, sides
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from tests.builders.genuine import genuine
+from tests.builders.image_checks import on_disk
 
 
 class ReadOnce(Sequence[Record]):
@@ -31,8 +31,9 @@ class ReadOnce(Sequence[Record]):
         return self.records[index]
 
 
-def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], people):
-    records = ReadOnce([*faces, *people])
+@pytest.mark.parametrize("stored", [False, True])
+def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], people, tmp_path, stored: bool):
+    records = ReadOnce([*(on_disk(faces, tmp_path) if stored else faces), *people])
     steps: list[tuple[int, int]] = []
     found = examine(
         records,
@@ -48,6 +49,11 @@ def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], 
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
 
+def test_no_data_are_one_finding():
+    (finding,) = examine([])
+    assert (finding.check, finding.severity) == ("empty", CHANGES_SCORES)
+
+
 def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
     records_without_pixels, thumbnails = compute_thumbnails(faces)
     assert all(record.image == b"" for record in records_without_pixels)
@@ -60,12 +66,8 @@ def test_findings_that_change_scores_come_first(faces: tuple[Record, ...]):
     found = examine(
         [*faces[1:], bad, faces[1]], official_counts={"val": 2}, absent=[Absent("x", "its image is not there")]
     )
-    assert [finding.check for finding in found] == [
-        "unreadable images",
-        "repeated ids",
-        "official counts",
-        "absent annotations",
-    ]
+    checks = ["unreadable images", "repeated ids", "official counts", "absent annotations"]
+    assert [finding.check for finding in found] == checks
     severities = [finding.severity for finding in found]
     assert severities == sorted(severities)
     assert severities[:3] == [CHANGES_SCORES] * 3
@@ -73,15 +75,11 @@ def test_findings_that_change_scores_come_first(faces: tuple[Record, ...]):
     assert not changes_scores(found[3:])
 
 
-def listed_pairs(folder: Path) -> Iterator[frozenset[str]]:
-    listed = json.loads((folder / "near_duplicates.json").read_text(encoding="utf-8"))
-    return (frozenset(pair[:2]) for pair in listed["pairs"])
-
-
 @pytest.mark.parametrize(("name", "listed"), [("lfpw68", 67), ("helen68", 8)])
 def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int):
     folder = genuine(name)
-    known = set(listed_pairs(folder))
+    pairs = json.loads((folder / "near_duplicates.json").read_text(encoding="utf-8"))["pairs"]
+    known = {frozenset(pair[:2]) for pair in pairs}
     assert len(known) == listed
     listed_names = set().union(*known)
     all_records = read_landmarks(folder)
@@ -106,13 +104,13 @@ def test_the_real_people_have_no_false_duplicate():
 def test_exchanged_sides_of_real_faces_are_found_and_no_others(name: str, rng: np.random.Generator):
     records = list(read_landmarks(genuine(name)))
     assert list(sides.swapped_sides(records)) == []
-    chosen = rng.choice(len(records), 20, replace=False)
-    for index in chosen.tolist():
+    chosen = rng.choice(len(records), 20, replace=False).tolist()
+    for index in chosen:
         record = records[index]
         points = coords.flip_points(record.points, width=1, left_right_pairs=record.left_right_pairs) * [-1, 1]
         records[index] = replace(record, points=points)
     (finding,) = sides.swapped_sides(records)
-    assert set(finding.source_ids) == {records[index].source_id for index in chosen.tolist()}
+    assert set(finding.source_ids) == {records[index].source_id for index in chosen}
     assert finding.severity == CHANGES_SCORES
 
 

@@ -48,7 +48,6 @@ def counting(tmp_path) -> Experiment:
     def main(config: Config) -> Path:
         runs.append(1)
         out = make_folder(config.output.out)
-        (out / "cached.npz").write_bytes(b"")
         write_json(out / "result.json", {"runs": len(runs)})
         write_run(out, config, seconds=0.0)
         return out / "result.json"
@@ -66,13 +65,6 @@ def counting(tmp_path) -> Experiment:
 
 def runs_of(experiment: Experiment) -> int:
     return result_of(experiment, Inputs().of(experiment))["runs"]
-
-
-def test_equal_inputs_are_reused(counting):
-    assert [runs_of(counting) for _ in range(3)] == [1, 1, 1]
-    stored = json.loads((counting.folder / "inputs.json").read_text(encoding="utf-8"))
-    assert stored.keys() == {"code", "records", "weights", "model"}
-    assert stored["records"].keys() == {"pf_willow"}
 
 
 def test_the_page_grows_with_each_experiment_and_names_its_command(counting, tmp_path, monkeypatch):
@@ -99,26 +91,35 @@ def test_the_page_grows_with_each_experiment_and_names_its_command(counting, tmp
     assert page.read_text(encoding="utf-8").count("<section") == 2
 
 
-def test_another_configuration_runs_again(counting):
-    runs_of(counting)
+def test_another_configuration_and_a_killed_run_run_again_with_their_intermediate_results(counting):
+    assert runs_of(counting) == 1
+    stored = json.loads((counting.folder / "inputs.json").read_text(encoding="utf-8"))
+    assert stored.keys() == {"code", "records", "weights", "model"}
+    assert stored["records"].keys() == {"pf_willow"}
+    (counting.folder / "from_before.npz").write_bytes(b"")
     config = dataclasses.replace(counting.config, data=Data("pf_willow", counting.data_root, 7))
     assert runs_of(counting._replace(config=config)) == 2
-    assert (counting.folder / "cached.npz").exists()
+    (counting.folder / "run.json").unlink()
+    assert runs_of(counting._replace(config=config)) == 3
+    assert (counting.folder / "from_before.npz").exists()
 
 
-def test_a_changed_image_runs_again(counting, tmp_path):
-    runs_of(counting)
-    path = next((tmp_path / "pf_willow").rglob("*.png"))
+def change_image(folder: Path) -> None:
+    path = next((folder / "pf_willow").rglob("*.png"))
     with Image.open(path) as image:
         pixels = np.array(image.convert("RGB"))
     pixels[0, 0] = 255 - pixels[0, 0]
     Image.fromarray(pixels).save(path)
-    assert [runs_of(counting) for _ in range(2)] == [2, 2]
 
 
-def test_changed_weights_run_again(counting, tmp_path):
-    runs_of(counting)
-    write_weights(tmp_path / "weights.npz", offset=1e-3)
+def change_weights(folder: Path) -> None:
+    write_weights(folder / "weights.npz", offset=1e-3)
+
+
+@pytest.mark.parametrize("change", [change_image, change_weights])
+def test_changed_records_and_weights_run_again(counting, tmp_path, change):
+    assert [runs_of(counting) for _ in range(3)] == [1, 1, 1]
+    change(tmp_path)
     assert [runs_of(counting) for _ in range(2)] == [2, 2]
 
 
@@ -136,14 +137,6 @@ def test_a_new_generator_version_runs_rendered_experiments_again(counting, monke
     assert runs_of(rendered) == 1
     monkeypatch.setattr(inputs, "GENERATOR_VERSION", -1)
     assert runs_of(rendered) == 2
-
-
-def test_a_run_that_was_killed_runs_again_with_its_intermediate_results(counting):
-    runs_of(counting)
-    (counting.folder / "run.json").unlink()
-    (counting.folder / "from_before.npz").write_bytes(b"")
-    assert runs_of(counting) == 2
-    assert (counting.folder / "from_before.npz").exists()
 
 
 def test_a_changed_source_file_changes_the_checksum(tmp_path):

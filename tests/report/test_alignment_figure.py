@@ -38,23 +38,13 @@ def shares(figure, colors):
     return [int((np.abs(found - color).max(axis=-1) <= 3).sum()) for color in colors]
 
 
-def test_whole_photographs_fill_their_panels():
-    a = np.full((300, 480, 3), (200, 40, 40), np.uint8)
-    b = np.full((240, 480, 3), (40, 200, 40), np.uint8)
-    whole_a, whole_b = (coords.whole_image(image.shape[:2]) for image in (a, b))
-    figure = alignment_figure(a, b, still(whole_a, whole_b), NONE, caption="the settings")
-    red, green = shares(figure, ([200, 40, 40], [40, 200, 40]))
-    # a, and a once more as it is laid onto b.
-    assert red == 300 * 480 + 240 * 480
-    assert green == 240 * 480
-
-
 def test_what_lies_outside_the_boxes_steps_back():
     a = np.full((400, 480, 3), (200, 40, 40), np.uint8)
     left = coords.Box(-0.5, -0.5, 239.5, 399.5)
     figure = alignment_figure(a, a, still(left, left), NONE)
     faded = [255 - (255 - channel) // 5 for channel in (200, 40, 40)]
-    red, light, unknown = shares(figure, ([200, 40, 40], faded, [204] * 3))
+    red, light, unknown, outlines = shares(figure, ([200, 40, 40], faded, [204] * 3, [0] * 3))
+    assert outlines > 400
     # The right halves; outlines take a little of the photographs, and have greys of their own.
     assert light == pytest.approx(400 * 240, rel=0.01)
     assert unknown == pytest.approx(400 * 240, rel=0.05)
@@ -66,27 +56,24 @@ def test_the_wheel_measures_in_pixels_of_the_photograph_not_of_the_picture():
     whole = coords.whole_image(a.shape[:2])
     # A tenth of the width to the right.
     alignment = still(whole, whole, (1.0, 0.0))
-    figure = alignment_figure(a, a, alignment, NONE, names=("left.jpg", "right.jpg"))
+    figure = alignment_figure(a, a, alignment, NONE, names=("left.jpg", "right.jpg"), caption="settings")
     texts = [text.get_text() for text in figure.texts]
     assert any("at the rim by 160 px or more" in text for text in texts)
     assert shares(figure, ([255, 0, 0],))[0] >= 0.97 * 300 * 480
-    assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg"} <= set(texts)
+    assert {"left.jpg", "right.jpg", "flow of left.jpg", "left.jpg laid onto right.jpg", "settings"} <= set(
+        texts
+    )
 
 
 def test_what_wavers_below_a_cell_stays_pale():
     a = np.zeros((480, 480, 3), np.uint8)
     whole = coords.whole_image(a.shape[:2])
-    figure = alignment_figure(a, a, still(whole, whole, (0.05, 0.0)), NONE)
+    name = "photograph-of-a-very-long-name-20261121-0001.jpg"
+    figure = alignment_figure(a, a, still(whole, whole, (0.05, 0.0)), NONE, names=(name, "b"))
     # A twentieth of a cell, where half a cell would be red.
     assert any("at the rim by 24 px" in text.get_text() for text in figure.texts)
     assert shares(figure, ([255, 229, 229],))[0] >= 0.97 * 480 * 480
-
-
-def test_long_names_are_cut_in_their_middle():
-    a = np.zeros((100, 100, 3), np.uint8)
-    whole = coords.whole_image(a.shape[:2])
-    name = "photograph-of-a-very-long-name-20261121-0001.jpg"
-    figure = alignment_figure(a, a, still(whole, whole), NONE, names=(name, "b"))
+    # Long names are cut in their middle.
     assert figure.texts[0].get_text() == "photograph-of-…-0001.jpg"
 
 

@@ -18,20 +18,16 @@ def face() -> Record:
     return render("face", seed=2, index=1, size=(64, 64))
 
 
-def grey(face: Record, **changes) -> Record:
-    plain = np.full((64, 64, 3), 90, np.uint8)
-    return replace(face, image=plain, label_map=None, box=None, part_sets={}, **changes)
-
-
 def shows(image: np.ndarray, color: list[int], tolerance: int = 12) -> int:
     return int((np.abs(image.astype(int) - color).max(axis=-1) <= tolerance).sum())
 
 
 def three_points(face: Record, names: tuple[str, str, str], **changes) -> Record:
+    """A grey image with a left or right point, its counterpart, and a point without a side."""
+    grey = replace(face, image=np.full((64, 64, 3), 90, np.uint8), label_map=None, box=None, part_sets={})
     points = np.array([[10.0, 20.0], [50.0, 20.0], [30.0, 50.0]])
-    pairs = changes.pop("left_right_pairs", ((0, 1),))
-    visible = changes.pop("visible", np.ones(3, bool))
-    return grey(face, names=names, points=points, visible=visible, left_right_pairs=pairs, **changes)
+    options = {"visible": np.ones(3, bool), "left_right_pairs": ((0, 1),)} | changes
+    return replace(grey, names=names, points=points, **options)
 
 
 @pytest.mark.parametrize(
@@ -68,17 +64,9 @@ def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
 
 def test_boxes_are_outlined(face: Record):
     record = three_points(face, ("l", "r", "top"))
-    bare = draw_annotations(record, longest_px=320)
-    boxed = draw_annotations(replace(record, box=coords.Box(5.0, 5.0, 60.0, 60.0)), longest_px=320)
-    both = draw_annotations(
-        replace(
-            record,
-            box=coords.Box(5.0, 5.0, 60.0, 60.0),
-            other_boxes={"head": coords.Box(20.0, 20.0, 40.0, 40.0)},
-        ),
-        longest_px=320,
-    )
-    white = [shows(image, [255, 255, 255]) for image in (bare, boxed, both)]
+    boxed = replace(record, box=coords.Box(5.0, 5.0, 60.0, 60.0))
+    both = replace(boxed, other_boxes={"head": coords.Box(20.0, 20.0, 40.0, 40.0)})
+    white = [shows(draw_annotations(each, longest_px=320), NEITHER) for each in (record, boxed, both)]
     assert white[0] < white[1] < white[2]
 
 
@@ -93,7 +81,7 @@ def test_a_label_map_stands_beside_its_photograph(face: Record):
 
 
 def test_rows_fill_in_reading_order_and_long_names_stay_in_their_cells(face: Record):
-    plain = grey(face, names=(), points=np.zeros((0, 2)), visible=np.zeros(0, bool), left_right_pairs=())
+    plain = three_points(face, ("l", "r", "top"))
     sheets = [
         contact_sheet([replace(plain, source_id=name)] * 3, columns=2, cell_px=160) for name in ("a", "b" * 500)
     ]

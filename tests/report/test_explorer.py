@@ -73,7 +73,7 @@ def test_the_smoothness_that_is_nearest_is_shown_first(pair):
 
 
 def test_a_page_of_matches_is_one_file(pair):
-    page = report.match_page("Matches of <a> & b", [pair], facts={"Network": "alexnet"})
+    page = report.match_page("Matches of <a> & b", report.matches_data([pair]), facts={"Network": "alexnet"})
     assert "Matches of &lt;a&gt; &amp; b" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert not re.search(r"https?://(?!www\.w3\.org)", page)
@@ -90,6 +90,6 @@ def test_arrays_that_do_not_agree_are_refused(pair):
     with pytest.raises(InputError, match="has no method"):
         report.matches_data([pair._replace(methods=())])
     with pytest.raises(InputError, match="at least one pair"):
-        report.match_page("title", [], facts={})
+        report.matches_data([])
     with pytest.raises(InputError, match="at least one alignment"):
         report.matched_pair("name", pair.a, pair.b, {}, method="conv4")

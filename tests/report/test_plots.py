@@ -8,6 +8,11 @@ def texts(axes):
     return [one.get_text() for one in axes.texts]
 
 
+def assert_nothing_is_cut_off(picture):
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert (edge == 255).all()
+
+
 def test_curves_are_drawn_and_marked_where_they_are_highest():
     ys = {"conv4": [0.2, 0.6, 0.5], "sift_20": [0.5, 0.4, 0.3]}
     figure = plots.curves((0.1, 1.0, 10.0), ys, x_label="C", y_label="share", dashed=("sift_20",))
@@ -38,9 +43,7 @@ def test_confusions_of_any_number_of_types(types):
         plots.confusions({"a": np.eye(types, dtype=int)}, names=[f"point {k}" for k in range(types)])
     )
     assert max(picture.shape) < 1300
-    # The margins are white: nothing is cut off.
-    for edge in (picture[0], picture[-1], picture[:, -1]):
-        assert (edge == 255).all()
+    assert_nothing_is_cut_off(picture)
 
 
 def test_a_place_is_drawn_where_it_lies():
@@ -103,3 +106,46 @@ def test_curves_have_their_values_and_intervals():
     assert {(0.0, 0.1), (0.0, 0.25), (0.1, 0.2), (0.1, 0.5)} <= ends
     assert axes.get_ylim()[0] == 0
     assert pixels(figure).shape == (440, 640, 3)
+
+
+def test_every_share_stands_over_its_error():
+    shares = {"nose": np.array([0.1, 0.7, 0.2]), "wrist": np.array([0.3, 0.4, 0.3])}
+    figure = plots.error_histograms(
+        {"coarse": shares, "cascade": {"nose": shares["wrist"]}},
+        errors_px=np.array([-1, 0, 1]),
+        x_label="error in x (px)",
+    )
+    first, second = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == ["coarse", "cascade"]
+    drawn = {one.get_label(): one.get_data() for one in first.patches}
+    assert list(drawn) == list(shares)
+    np.testing.assert_array_equal(drawn["nose"].values, shares["nose"])
+    np.testing.assert_array_equal(drawn["nose"].edges, [-1.5, -0.5, 0.5, 1.5])
+    assert first.get_ylim() == second.get_ylim()
+    assert_nothing_is_cut_off(pixels(figure))
+
+
+def test_every_name_has_a_line_and_more_than_ten_are_told_apart():
+    alphas = [0.0, 0.1, 0.5]
+    many = {f"category {i}": [0.0, 0.02 * i, 0.04 * i] for i in range(12)}
+    figure = plots.pck_curves({"by category": many, "mean": {"a": [0, 0.5, 1]}}, alphas=alphas)
+    first, second = figure.axes
+    assert [line.get_label() for line in first.lines] == list(many)
+    drawn = {(line.get_color(), line.get_linestyle()) for line in first.lines}
+    assert len(drawn) == 12
+    np.testing.assert_array_equal(first.lines[3].get_ydata(), many["category 3"])
+    assert (first.get_xlim(), first.get_ylim()) == ((0.0, 0.5), (0.0, 1.0))
+    assert (first.get_ylabel(), second.get_ylabel()) == ("PCK", "")
+    assert [axes.get_title() for axes in figure.axes] == ["by category", "mean"]
+    assert pixels(figure).std() > 10
+
+
+def test_a_curve_shows_every_number_of_images():
+    figure = plots.learning_curve(
+        [10, 100], {"ours": [0.3, 0.2]}, published=("paper", 1000, 0.1), y_label="error"
+    )
+    axes = figure.axes[0]
+    assert axes.get_xticks().tolist() == [10, 100, 1000]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_legend_handles_labels()[1] == ["ours", "paper"]
+    assert pixels(figure).shape[1] > 500

@@ -1,7 +1,7 @@
 import numpy as np
 
 from convcorr_jax.datasets.official import flic, lsp, mpii
-from convcorr_jax.report import LEFT, NEITHER, RIGHT, limbs, skeleton
+from convcorr_jax.report.drawing import LEFT, NEITHER, RIGHT, limbs, skeleton
 from tests.builders.leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
 SCALE = 6
@@ -22,11 +22,8 @@ def color_between(picture: np.ndarray, points: np.ndarray, a: str, b: str) -> np
 def test_limbs_have_the_colours_of_their_sides():
     picture = drawn(UPRIGHT)
     for a, b, color in (
-        ("r_knee", "r_ankle", RIGHT),
-        ("l_shoulder", "l_elbow", LEFT),
-        ("l_shoulder", "r_shoulder", NEITHER),
-        ("neck", "head_top", NEITHER),
-        ("r_shoulder", "r_hip", RIGHT),
+        *(("r_knee", "r_ankle", RIGHT), ("r_shoulder", "r_hip", RIGHT), ("l_shoulder", "l_elbow", LEFT)),
+        *(("l_shoulder", "r_shoulder", NEITHER), ("neck", "head_top", NEITHER)),
     ):
         found = color_between(picture, UPRIGHT, a, b)
         np.testing.assert_allclose(found, color, atol=0.02, err_msg=f"{a} {b}")
@@ -52,11 +49,7 @@ def test_unsure_joints_are_rings():
 
 
 def test_every_data_set_has_its_limbs():
-    counts = {
-        name: len(limbs(names))
-        for name, names in (("lsp", lsp.NAMES), ("mpii", mpii.NAMES), ("flic", flic.NAMES))
-    }
-    assert counts == {"lsp": 13, "mpii": 13, "flic": 8}
+    assert [len(limbs(names)) for names in (lsp.NAMES, mpii.NAMES, flic.NAMES)] == [13, 13, 8]
     for names in (lsp.NAMES, mpii.NAMES):
         joined = {names[end] for limb in limbs(names) for end in limb}
         assert joined == set(names) - {"pelvis", "thorax"}

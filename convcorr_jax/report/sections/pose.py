@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
-from convcorr_jax.report.page import PageFigure, Section, Table, Widget
-from convcorr_jax.report.sections.probes import TOMPSON
+from convcorr_jax.report.page import TOMPSON, PageFigure, Section, Table, Widget
 from convcorr_jax.report.tables import estimate
 
 Rows = Mapping[str, Mapping[str, float | None]]

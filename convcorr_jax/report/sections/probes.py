@@ -1,36 +1,10 @@
-"""Sections of the results of Sharif Razavian et al. 2014, and the order of all sections on the page."""
+"""Sections of the results of Sharif Razavian et al. 2014."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.report.page import PageFigure, Section, Table, Widget
+from convcorr_jax.report.page import SHARIF, PageFigure, Section, Table, Widget
 from convcorr_jax.report.tables import estimate
-
-LONG = "Long, Zhang and Darrell: Do Convnets Learn Correspondence? (NIPS 2014)"
-SHARIF = "Sharif Razavian et al.: Persistent Evidence of Local Image Properties in Generic ConvNets (SCIA 2015)"
-TOMPSON = "Tompson et al.: Efficient Object Localization Using Convolutional Networks (CVPR 2015)"
-
-# The first item of a section decides its place.
-_ORDER = {
-    "": (),
-    LONG: ("Table 1", "Figure 1", "Figure 2", "Table 2", "Section 3", "Table 3", "Table 4"),
-    SHARIF: ("Table 1", "Table 2", "Figure 4", "Table 3", "Figure 6"),
-    TOMPSON: ("Table 1", "Table 2", "Table 3", "Table 4"),
-}
-
-
-def in_order_of_papers(sections: Iterable[Section]) -> list[Section]:
-    """Sort sections: those of no paper, then paper by paper in the order of its tables and figures."""
-    papers = tuple(_ORDER)
-
-    def place(section: Section) -> tuple[int, int]:
-        items = _ORDER[section.group]
-        first = section.items[0] if section.items else None
-        return papers.index(section.group), items.index(first) if first in items else len(items)
-
-    return sorted(sections, key=place)
-
 
 _PAPER = "Sharif Razavian et al. 2014"
 _SLIDERS = (

@@ -1,36 +1,20 @@
-"""Points outside, markers for "missing", frames that are off by one, normalizers that do not fit."""
+"""Points outside, markers for "missing", frames that are off by one; wrong counts, ids and normalizers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Record
+from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, keypoints
-
-CHECKS = (
-    keypoints.points_outside_image,
-    keypoints.points_outside_box,
-    keypoints.repeated_positions,
-    keypoints.shifted_points,
-    keypoints.shifted_boxes,
-    keypoints.unusual_normalizers,
-)
 
 
 def moved(record: Record, index: int, place: tuple[float, float], *, visible: bool) -> Record:
     points, visibility = record.points.copy(), record.visible.copy()
     points[index], visibility[index] = place, visible
     return replace(record, points=points, visible=visibility)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_clean_data_has_no_findings(check: Callable, faces: tuple[Record, ...], people):
-    assert list(check(faces)) == []
-    assert list(check(people)) == []
-    assert list(check([])) == []
 
 
 def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, ...]):
@@ -136,3 +120,36 @@ def test_normalizers_that_do_not_fit_are_found(faces: tuple[Record, ...]):
     (finding,) = keypoints.unusual_normalizers([scaled(face, 20.0) for face in faces])
     assert finding.severity == CHANGES_SCORES
     assert "in other units than the box" in finding.sentence
+
+
+def test_a_repeated_id_is_named_once(faces: tuple[Record, ...]):
+    (finding,) = keypoints.repeated_ids([*faces, faces[3], faces[3]])
+    assert finding.severity == CHANGES_SCORES
+    assert finding.cases == (((faces[3].source_id,), "3 times"),)
+
+
+def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
+    findings = list(keypoints.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
+    assert [finding.sentence for finding in findings] == [
+        "Split 'train' has 32 records; officially 811.",
+        "Split 'val' has 0 records; officially 5.",
+    ]
+    assert {finding.severity for finding in findings} == {CHANGES_SCORES}
+
+
+def test_absent_annotations_keep_their_reasons():
+    absent = [Absent("a", "its image is not there"), Absent("b", "no points")]
+    (finding,) = keypoints.skipped_annotations(absent)
+    assert finding.sentence == "2 annotations could not be turned into a record."
+    assert finding.cases == ((("a",), "its image is not there"), (("b",), "no points"))
+
+
+def test_empty_splits_and_keypoints_are_named(faces: tuple[Record, ...], people: tuple[Record, ...]):
+    training = [person for person in people if person.split == "train"]
+    (finding,) = keypoints.without_records([*faces, *training])
+    assert finding.severity == WORTH_A_LOOK
+    assert finding.sentence == "Split 'test' has no records of 'person'."
+    without_third = [moved(face, 2, (np.nan, np.nan), visible=False) for face in faces]
+    (finding,) = keypoints.without_records(without_third)
+    assert finding.sentence == f"No record has a position for face: {faces[0].names[2]}."
+    assert list(keypoints.without_records([*without_third, faces[0]])) == []
