@@ -102,8 +102,9 @@ GRADIENTS = {
     ),
     # Clipping and binning make the difference of descriptors differ by a few per cent.
     "dense_sift": (
-        lambda image: descriptors.dense_sift(
-            image, radius_px=8.0, stride_px=12.0, first_center_px=14.0, size=(2, 3)
+        lambda image: (
+            128
+            * descriptors.dense_sift(image, radius_px=8.0, stride_px=12.0, first_center_px=14.0, size=(2, 3))
         ),
         (_below(1, 40, 52),),
         *(1e-3, 5e-2),
