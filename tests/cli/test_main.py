@@ -41,6 +41,8 @@ def test_help_names_the_commands_and_the_networks():
         (["weights", "check", "none.npz"], "none.npz does not exist; a weights file is expected"),
         (["weights", "check", __file__], "is in no format known here"),
         (["weights", "check", __file__, "--network", "resnet"], "no network 'resnet'"),
+        *((["weights", "check", "none.npz", option], "none.npz does") for option in ("--json", "--quiet")),
+        *((["align", "a", "b", "--smothness", option], "--smothness") for option in ("--json", "--quiet")),
     ],
 )
 def test_wrong_commands_are_one_sentence(argv, sentence):
@@ -96,14 +98,10 @@ def test_weights_that_are_here_are_checked(monkeypatch, tmp_path):
     assert [line.split(":")[0] for line in everything] == [name for name in NETWORKS if find(name)]
 
 
-def test_a_network_that_is_not_here_says_how_to_get_it(monkeypatch, tmp_path):
+def test_a_copy_that_is_not_here_or_damaged_is_refused_by_name(monkeypatch, tmp_path):
     monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
     sentence = "no weights of caffenet here: run `convcorr weights fetch caffenet`"
     assert_refused(run("weights", "check", "caffenet"), sentence)
-
-
-def test_a_damaged_copy_is_refused_by_name(monkeypatch, tmp_path):
-    monkeypatch.setenv("CONVCORR_WEIGHTS", str(tmp_path))
     path = tmp_path / OFFICIAL["caffenet"].file_name
     path.write_bytes(b"\x0a\x08CaffeNet")
     assert_refused(run("weights", "check"), f"{path} is not the published file: its sha1 is")

@@ -11,9 +11,9 @@ import pytest
 from convcorr_jax.cli import pck
 from convcorr_jax.io import write_arrays
 from convcorr_jax.metrics import GRID_ALPHAS, ProtocolChoices
-from tests.builders.command_line import Terminal, assert_refused, run
+from tests.builders.command_line import Terminal, assert_refused, run, run_all
 from tests.builders.genuine import genuine
-from tests.builders.pck_files import write_mpii, write_plain
+from tests.builders.pck_files import PckFiles, write_mpii, write_plain
 from tests.builders.processes import end, start
 from tests.reference.protocol_loops import pck_by_loops
 
@@ -28,6 +28,13 @@ def values(files, *more):
     ended = run(*words(files, *more, "--json"))
     assert (ended.status, ended.err) == (0, "")
     return json.loads(ended.out)
+
+
+def write_pair(folder, predicted, **truth):
+    files = PckFiles(folder / "truth.npz", folder / "predictions.npz")
+    write_arrays(files.truth, **truth)
+    write_arrays(files.predictions, points=predicted)
+    return files
 
 
 def choices_of(entry) -> ProtocolChoices:
@@ -76,13 +83,12 @@ def test_every_figure_is_explained_by_its_protocol(tmp_path):
 
 
 def test_a_figure_of_no_protocol_has_neighbours(tmp_path):
-    files = write_plain(tmp_path)
-    explained = values(files, "--explain", "0.123456")["explain"]
+    ended, found = run_all(*words(write_plain(tmp_path), "--explain", "0.123456"))
+    explained = found["explain"]
     assert explained["matches"] == []
     differences = [abs(match["difference"]) for match in explained["nearest"]]
     assert len(differences) == 5
     assert differences == sorted(differences)
-    ended = run(*words(files, "--explain", "0.123456"))
     assert ended.status == 0
     assert "No protocol gives 0.123456: none of the grid's" in ended.out
 
@@ -106,34 +112,35 @@ def test_the_table_marks_the_protocol_of_the_data_set(tmp_path):
 
 def test_rare_cases_are_listed_where_they_change_a_figure(tmp_path):
     """The error of one of four points is at the threshold, another has no prediction."""
-    truth, predictions = tmp_path / "truth.npz", tmp_path / "predictions.npz"
-    points = np.array([[[0.0, 0.0], [10.0, 0.0]], [[0.0, 0.0], [10.0, 0.0]]])
-    write_arrays(truth, points=points)
+    points = np.array([[[0.0, 0.0], [10.0, 0.0]]] * 2)
+
+    def lines_of(predicted):
+        files = write_pair(tmp_path, predicted, points=points)
+        return [line.split() for line in run(*words(files, "--alphas", 0.1, 0.2)).out.splitlines()]
+
     predicted = points.copy()
     predicted[0, 0, 0] = 1
     predicted[1, 1] = np.nan
-    write_arrays(predictions, points=predicted)
-    pair = pck.Pck(predictions, truth, alphas=(0.1, 0.2))
-    lines = [line.split() for line in pair.run().lines]
+    lines = lines_of(predicted)
     assert ["annotated", "pooled", "75.0", "75.0"] in lines
     assert ["annotated", "pooled", "<", "50.0", "75.0"] in lines
     assert ["annotated", "pooled", "missing", "left", "out", "100.0", "100.0"] in lines
     assert ["annotated", "pooled", "<,", "missing", "left", "out", "66.7", "100.0"] in lines
     predicted[1, 1] = 10, 0
-    write_arrays(predictions, points=predicted + 0.01)
-    lines = [line.split() for line in pair.run().lines]
+    lines = lines_of(predicted + 0.01)
     assert ["annotated", "pooled", "75.0", "100.0"] in lines
     assert not [line for line in lines if "<" in line or "missing" in line]
 
 
 def test_images_that_do_not_count_are_reported(tmp_path):
-    truth, predictions = tmp_path / "truth.npz", tmp_path / "predictions.npz"
-    points = np.array([[[0.0, 0.0], [10.0, 0.0]], [[5.0, 5.0], [np.nan, np.nan]]])
-    write_arrays(truth, points=points, boxes=np.tile([0.0, 0, 9, 9], (2, 1)))
-    write_arrays(predictions, points=np.zeros((2, 2, 2)))
-    ended = run("pck", "--predictions", predictions, "--ground-truth", truth)
-    assert "keypoints: 1 of 2 images do not count, since their length is unknown" in ended.out
-    assert "box: 1" not in ended.out
+    points = np.array([[[0.0, 0.0], [10.0, 0.0]], [[0.0, 0.0], [np.nan, np.nan]]] * 15)
+    boxes = np.tile([0.0, 0, 9, 9], (30, 1))
+    files = write_pair(tmp_path, np.zeros((30, 2, 2)), points=points, boxes=boxes, head_boxes=0 * boxes)
+    out = run(*words(files)).out
+    unknown = "images do not count, since their length is unknown or not positive:"
+    assert f"keypoints: 15 of 30 {unknown} {', '.join(map(str, range(1, 30, 2)))} (" in out
+    assert f"head: 30 of 30 {unknown} {', '.join(map(str, range(20)))}, ..." in out
+    assert " box: " not in out
 
 
 def test_the_official_row_stays_where_a_length_is_not_usable(tmp_path):
@@ -147,19 +154,6 @@ def test_the_official_row_stays_where_a_length_is_not_usable(tmp_path):
     assert "not positive: 3, 7 (counted from 0)" in out
 
 
-def test_a_normalizer_that_no_image_has_is_reported(tmp_path):
-    truth, predictions = tmp_path / "truth.npz", tmp_path / "predictions.npz"
-    points = np.tile([[0.0, 0.0], [10.0, 0.0]], (30, 1, 1))
-    write_arrays(truth, points=points, head_boxes=np.zeros((30, 4)))
-    write_arrays(predictions, points=points)
-    out = run("pck", "--predictions", predictions, "--ground-truth", truth).out
-    listed = ", ".join(map(str, range(20)))
-    assert (
-        f"head: 30 of 30 images do not count, since their length is unknown or not positive: {listed}, ..."
-        in out
-    )
-
-
 def test_keypoints_are_chosen_by_name(tmp_path):
     files = write_mpii(tmp_path)
     whole = values(files)
@@ -171,12 +165,10 @@ def test_keypoints_are_chosen_by_name(tmp_path):
     ended = run(*words(files, "--keypoints", "tail", "pelvis"))
     assert_refused(ended, "--keypoints tail: there are r_ankle, r_knee")
     np.savez(tmp_path / "plain.npz", points=np.ones((2, 2, 2)))
-    plain = files._replace(truth=tmp_path / "plain.npz", predictions=tmp_path / "plain.npz")
+    plain = PckFiles(tmp_path / "plain.npz", tmp_path / "plain.npz")
     assert_refused(run(*words(plain, "--keypoints", "a")), "has no array 'names'")
-
-
-def test_quiet_prints_nothing(tmp_path):
-    assert run(*words(write_plain(tmp_path), "--quiet")) == (0, "", "")
+    np.savez(plain.truth, points=np.ones((3, 1, 2)))
+    assert_refused(run(*words(plain)), "no length by which errors can be divided: .* boxes, head_boxes")
 
 
 @pytest.mark.parametrize(
@@ -192,13 +184,6 @@ def test_quiet_prints_nothing(tmp_path):
 )
 def test_wrong_options_are_one_sentence(tmp_path, more, sentence):
     assert_refused(run(*words(write_plain(tmp_path), *more)), sentence)
-
-
-def test_a_ground_truth_without_any_length_is_refused(tmp_path):
-    np.savez(tmp_path / "one.npz", points=np.ones((3, 1, 2)))
-    files = (tmp_path / "one.npz",) * 2
-    ended = run("pck", "--predictions", files[0], "--ground-truth", files[1])
-    assert_refused(ended, "no length by which errors can be divided: .* boxes, head_boxes")
 
 
 def test_the_table_is_printed_on_every_terminal(tmp_path, monkeypatch):
@@ -225,36 +210,32 @@ def test_the_thresholds_of_the_help_are_those_of_the_grid():
     assert pck._ALPHAS == GRID_ALPHAS
 
 
+@pytest.fixture(scope="module")
+def published():
+    folder = genuine("pose_annotations")
+    return PckFiles(
+        folder / "mpii_valid_hourglass.h5", folder / "published_predictions" / "mpii_valid_newell.h5"
+    )
+
+
 @pytest.mark.parametrize(
     ("figure", "alpha", "value"), [("88.4257", 0.5, 0.884257), ("0.2120", 0.1, 0.2120), ("56.77", 0.2, 0.5677)]
 )
-def test_the_published_predictions_are_explained_by_the_official_protocol(figure, alpha, value):
-    folder = genuine("pose_annotations")
-    predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
-    truth = folder / "mpii_valid_hourglass.h5"
-    ended = run(
-        *("pck", "--predictions", predictions, "--ground-truth", truth), *("--explain", figure, "--json")
-    )
-    first, *_ = json.loads(ended.out)["explain"]["matches"]
+def test_the_published_predictions_are_explained_by_the_official_protocol(published, figure, alpha, value):
+    first, *_ = values(published, "--explain", figure)["explain"]["matches"]
     assert first["default"]
     assert choices_of(first) == ProtocolChoices("head", scored=True)
     assert first["alpha"] == alpha
     assert first["value"] == pytest.approx(value, abs=5e-5)
 
 
-def test_every_published_column_is_explained():
+def test_every_published_column_is_explained(published):
     """The figures of the joints, which the official comparison averages over both sides."""
-    folder = genuine("pose_annotations")
-    (expected,) = json.loads((folder / "expected_metrics.json").read_text()).values()
-    predictions = folder / "published_predictions" / "mpii_valid_newell.h5"
-    truth = folder / "mpii_valid_hourglass.h5"
+    (expected,) = json.loads(published.truth.with_name("expected_metrics.json").read_text()).values()
     for column in ("head_top neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
-        ended = run(
-            *("pck", "--predictions", predictions, "--ground-truth", truth, "--keypoints", *column.split()),
-            *("--alphas", "0.5", "--explain", f"{expected[column.replace('head_top neck', 'head')]:.2f}"),
-            "--json",
-        )
-        found = {choices_of(match) for match in json.loads(ended.out)["explain"]["matches"]}
+        figure = f"{expected[column.replace('head_top neck', 'head')]:.2f}"
+        more = ("--keypoints", *column.split(), "--alphas", "0.5", "--explain", figure)
+        found = {choices_of(match) for match in values(published, *more)["explain"]["matches"]}
         assert ProtocolChoices("head", average="keypoint") in found
 
 
@@ -268,18 +249,15 @@ def test_copying_on_pf_willow_is_explained_by_the_rules_of_its_paper(tmp_path):
         [each.min(axis=1, keepdims=True) for each in (sources, targets)],
         [np.ptp(each, axis=1, keepdims=True) for each in (sources, targets)],
     )
-    copied = (sources - least[0]) / extent[0] * extent[1] + least[1]
-    files = (tmp_path / "truth.npz", tmp_path / "copied.npz")
-    write_arrays(
-        files[0],
+    files = write_pair(
+        tmp_path,
+        (sources - least[0]) / extent[0] * extent[1] + least[1],
         points=targets,
         boxes=np.concatenate([least[1], least[1] + extent[1]], axis=2)[:, 0],
         image_sizes=np.array([(pair[2]["height"], pair[2]["width"]) for pair in pairs]),
         groups=np.array([pair[0] for pair in pairs]),
     )
-    write_arrays(files[1], points=copied)
+    official = ProtocolChoices("box", average="image", grouped=True)
     for figure, alpha in ((".444", 0.05), (".745", 0.1), (".953", 0.2)):
-        words = ("--predictions", files[1], "--ground-truth", files[0], "--explain", figure)
-        found = json.loads(run("pck", *words, "--json").out)["explain"]["matches"]
-        official = ProtocolChoices("box", average="image", grouped=True)
+        found = values(files, "--explain", figure)["explain"]["matches"]
         assert (official, alpha) in [(choices_of(match), match["alpha"]) for match in found]

@@ -11,7 +11,7 @@ import pytest
 from convcorr_jax.cli.arguments import OutputOptions, Result, as_json, format_result
 from convcorr_jax.runtime import bar, status
 from convcorr_jax.runtime.progress import hidden
-from tests.builders.command_line import Terminal, assert_refused, run
+from tests.builders.command_line import Terminal
 
 
 def test_values_become_what_json_stores():
@@ -64,15 +64,3 @@ def test_hidden_progress_writes_nothing_to_a_terminal(monkeypatch):
         with hidden(enabled=False):
             assert shown() == b""
     assert b"drawing" in shown()
-
-
-@pytest.mark.parametrize("option", ["--json", "--quiet"])
-@pytest.mark.parametrize(
-    ("argv", "sentence"),
-    [
-        (("weights", "check", "none.npz"), "none.npz does not exist"),
-        (("align", "a.png", "b.png", "--smothness", "3"), "Unrecognized options: --smothness"),
-    ],
-)
-def test_an_error_is_a_sentence_with_every_option(option, argv, sentence):
-    assert_refused(run(*argv, option), sentence)

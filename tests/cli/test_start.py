@@ -29,6 +29,7 @@ ERRORS = {
     "align a.png nosuch.jpg": "nosuch.jpg does not exist; an image file is expected",
     "align a.png b.png --smothness 1": "Unrecognized options: --smothness",
     "align a.png words.jpg": "words.jpg is not an image",
+    "align words.jpg a.png": "words.jpg is not an image",
     "align a.png b.png --out nowhere.txt": "must end in one of",
     "align a.png b.png --out a.png": "would overwrite a.png",
     "align a.png b.png --out words.jpg/match.png": "words.jpg",

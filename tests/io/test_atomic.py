@@ -4,9 +4,8 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,7 @@ from convcorr_jax.io import (
     write_json,
     written_whole,
 )
-from tests.builders.processes import full_disk
-
-ROOT = Path(__file__).parents[2]
+from tests.builders.processes import end, full_disk, start
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path):
@@ -181,8 +178,8 @@ def test_bytes_are_written_at_a_position_and_end_the_file(tmp_path):
         write_at(tmp_path / "none" / "bytes", 0, b"")
 
 
-KILLED = """
-import os, signal, sys
+HALF_WRITTEN = """
+import contextlib, sys, time
 from pathlib import Path
 from convcorr_jax.io import temporary_folder, written_whole
 out = Path(sys.argv[1])
@@ -190,30 +187,24 @@ with temporary_folder(out) as folder, written_whole(out / "a.txt") as temporary:
     (folder / "inside").write_text("half")
     temporary.write_text("half")
     print("begun", flush=True)
-    if sys.argv[2] == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    sys.stdin.read()
+    with contextlib.suppress(KeyboardInterrupt):
+        time.sleep(60)
 """
-
-
-def leave_half_written(out, what):
-    return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(out), what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
 
 
 @pytest.mark.parametrize("another", [lambda out: write_json(out / "b.json", {}), remove_abandoned])
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, another):
-    process = leave_half_written(tmp_path, "kill")
-    process.communicate(timeout=60)
+    process = start("-c", HALF_WRITTEN, tmp_path)
+    assert process.stdout.readline() == "begun\n"
+    end(process, signal.SIGKILL)
     assert len(os.listdir(tmp_path)) == 2
     another(tmp_path)
     assert set(os.listdir(tmp_path)) <= {"b.json"}
 
 
 def test_what_another_process_is_writing_stays(tmp_path):
-    process = leave_half_written(tmp_path, "wait")
-    assert process.stdout.readline() == b"begun\n"
+    process = start("-c", HALF_WRITTEN, tmp_path)
+    assert process.stdout.readline() == "begun\n"
     # A name of the same kind that is no temporary file of anybody: a link is not followed, and stays.
     (tmp_path / ".convcorr-link").symlink_to(tmp_path / "kept")
     (tmp_path / "kept").mkdir()
@@ -222,7 +213,7 @@ def test_what_another_process_is_writing_stays(tmp_path):
     with temporary_folder(tmp_path):
         pass
     assert set(os.listdir(tmp_path)) == before
-    process.communicate(timeout=60)
+    end(process, signal.SIGINT)
     assert set(os.listdir(tmp_path)) == {"a.txt", "kept", ".convcorr-link"}
     assert (tmp_path / "a.txt").read_text() == "half"
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,61 +69,58 @@ def test_the_listing_is_written_last(tmp_path):
     assert not list(tmp_path.glob("other*.json"))
 
 
-@pytest.mark.parametrize("missing", ["line.json", "line.npz"])
-def test_a_missing_file_is_named(tmp_path, missing):
-    save_fitted(tmp_path / "line", LINE)
-    (tmp_path / missing).unlink()
-    with pytest.raises(InputError, match=f"{missing} does not exist"):
-        load_fitted(tmp_path / "line", Line)
+def unlink(name):
+    return lambda path: path.with_name(name).unlink()
+
+
+def state(facts):
+    def damage(path):
+        path.with_suffix(".json").write_text(facts)
+        with contextlib.suppress(ValueError, TypeError):
+            seal(path)
+
+    return damage
+
+
+def store(**arrays):
+    return lambda path: change_arrays(path, **arrays)
+
+
+def exchange(path):
+    """Put another model's arrays beside the facts."""
+    save_fitted(path.with_name("other"), Line(LINE.slope + 1, LINE.names))
+    path.with_name("other.npz").replace(path.with_suffix(".npz"))
 
 
 @pytest.mark.parametrize(
-    ("facts", "sentence"),
+    ("damage", "sentence"),
     [
-        ("{", r"line\.json is damaged, or is no fitted line: "),
-        ("[]", r"line\.json: it is no fitted line; an object with named fields is expected"),
-        ("{}", r"line\.json is damaged, or is no fitted line \(KeyError: 'names'\)"),
-        ('{"names": 3}', r"line\.json is damaged, or is no fitted line \(TypeError: "),
-        ('{"names": ["a", ""]}', r"line\.json: a name is empty"),
-        ('{"names": ["a"]}', r"line\.npz: array 'slope' is float64 of shape \(2, 3\); floating "),
+        (unlink("line.json"), r"line\.json does not exist"),
+        (unlink("line.npz"), r"line\.npz does not exist"),
+        (state("{"), r"line\.json is damaged, or is no fitted line: "),
+        (state("[]"), r"line\.json: it is no fitted line; an object with named fields is expected"),
+        (state("{}"), r"line\.json is damaged, or is no fitted line \(KeyError: 'names'\)"),
+        (state('{"names": 3}'), r"line\.json is damaged, or is no fitted line \(TypeError: "),
+        (state('{"names": ["a", ""]}'), r"line\.json: a name is empty"),
+        (state('{"names": ["a"]}'), r"line\.npz: array 'slope' is float64 of shape \(2, 3\); floating "),
+        (store(slope=None), r"line\.npz has no array 'slope'; slope is expected"),
+        (store(offset=np.zeros(2)), r"line\.npz has the array 'offset', which this fitted line does not"),
+        (store(slope=np.zeros((2, 3), int)), "array 'slope' is int64"),
+        (store(slope=np.zeros(2)), r"array 'slope' is float64 of shape \(2,\)"),
+        (store(slope=np.full((2, 3), np.nan)), "array 'slope' has values that are not finite"),
+        (store(slope=np.full((2, 3), np.inf)), "array 'slope' has values that are not finite"),
+        (exchange, r"line\.npz does not have the arrays_sha256 that .*json"),
+        (lambda path: change_facts(path, {"arrays_sha256": 3}), "files that were saved together are expected"),
     ],
 )
-def test_facts_that_do_not_fit_are_refused(tmp_path, facts, sentence):
+def test_files_that_do_not_fit_are_refused(tmp_path, damage, sentence):
     save_fitted(tmp_path / "line", LINE)
-    (tmp_path / "line.json").write_text(facts)
-    with contextlib.suppress(ValueError, TypeError):
-        seal(tmp_path / "line")
+    damage(tmp_path / "line")
     with pytest.raises(InputError, match=sentence):
         load_fitted(tmp_path / "line", Line)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "sentence"),
-    [
-        ({"slope": None}, r"line\.npz has no array 'slope'; slope is expected"),
-        ({"offset": np.zeros(2)}, r"line\.npz has the array 'offset', which this fitted line does not"),
-        ({"slope": np.zeros((2, 3), int)}, "array 'slope' is int64"),
-        ({"slope": np.zeros(2)}, r"array 'slope' is float64 of shape \(2,\)"),
-        ({"slope": np.full((2, 3), np.nan)}, "array 'slope' has values that are not finite"),
-        ({"slope": np.full((2, 3), np.inf)}, "array 'slope' has values that are not finite"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
+def test_files_of_earlier_versions_have_no_checksum(tmp_path):
     save_fitted(tmp_path / "line", LINE)
-    change_arrays(tmp_path / "line", **arrays)
-    with pytest.raises(InputError, match=sentence):
-        load_fitted(tmp_path / "line", Line)
-
-
-def test_files_of_two_models_are_refused(tmp_path):
-    save_fitted(tmp_path / "line", LINE)
-    save_fitted(tmp_path / "other", Line(LINE.slope + 1, LINE.names))
-    shutil.copy(tmp_path / "other.npz", tmp_path / "line.npz")
-    with pytest.raises(InputError, match=r"line\.npz does not have the arrays_sha256 that .*json"):
-        load_fitted(tmp_path / "line", Line)
-    change_facts(tmp_path / "other", {"arrays_sha256": 3})
-    with pytest.raises(InputError, match="files that were saved together are expected"):
-        load_fitted(tmp_path / "other", Line)
-    # Files of earlier versions have none.
-    change_facts(tmp_path / "other", {"arrays_sha256": None})
-    assert load_fitted(tmp_path / "other", Line).names == LINE.names
+    change_facts(tmp_path / "line", {"arrays_sha256": None})
+    assert load_fitted(tmp_path / "line", Line).names == LINE.names
