@@ -1,4 +1,4 @@
-"""Bad arguments of the numerical rooms' functions are refused in one clear sentence.
+"""Bad arguments of the functions of numerical rooms, networks and rendered scenes are refused in one clear sentence.
 
 A row changes arguments of the valid calls in `tests.builders.numerical_cases`, or states all arguments of a
 function that is not there.
@@ -7,10 +7,12 @@ function that is not there.
 import numpy as np
 import pytest
 
-from convcorr_jax import coords, descriptors, flow, images, metrics, probes, retrieval
+from convcorr_jax import backbone, coords, descriptors, flow, images, metrics, probes, retrieval, synthetic
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds, ridge, stratified_folds, svm
 from tests.builders.numerical_cases import Case, cases, with_value
+from tests.builders.weight_files import tiny
+from tests.reference.caffe_model import random_params
 
 CASES = cases()
 NAN = np.nan
@@ -25,6 +27,12 @@ ONE_HOT = np.eye(3, dtype=int)[LABELS]
 PHOTOGRAPH = np.zeros((30, 40, 3), np.uint8)
 WHOLE = probes.Variation(coords.whole_image((2, 2)))
 NO_ROWS = ridge.empty_fold_sums(3, 2, k=3)
+NETWORKS = {name: tiny(name) for name in ("alexnet", "caffenet", "vgg16")}
+WITHOUT_FC = {
+    name: filters
+    for name, filters in random_params(NETWORKS["alexnet"], np.random.default_rng(0)).items()
+    if not name.startswith("fc")
+}
 
 
 def missing_from(left):
@@ -387,10 +395,67 @@ IMAGES = {
     ],
 }
 
+BACKBONE = {
+    backbone.find_network: [(dict(name="resnet"), "no network 'resnet'; there are caffenet, bvlc_alexnet")],
+    backbone.activations: [
+        (
+            dict(params=params, inputs=np.zeros((1, side, side, 3), np.float32), layers=(layer,))
+            | dict(network=NETWORKS[name]),
+            sentence,
+        )
+        for name, params, side, layer, sentence in (
+            *(
+                ("vgg16", {}, 32, layer, r"has no layer '.*'; it has conv1_1, conv1_2, pool1")
+                for layer in ("conv9", "", "norm1", "conv")
+            ),
+            ("alexnet", WITHOUT_FC, 224, "fc7", "end before fc6.*they have conv1, conv2"),
+            ("caffenet", {}, 10, "conv1", "10 x 10 pixels is too small for conv1 of caffenet"),
+            ("caffenet", {}, 60, "fc6", "60 x 60 pixels is too small for fc6 of caffenet"),
+        )
+    ],
+    backbone.single_pixel_activations: [
+        (
+            dict(params={}, inputs=np.zeros((1, 98, 99, 3), np.float32), network=NETWORKS["caffenet"])
+            | dict(layer="conv3"),
+            "99 x 98 pixels; the receptive field of conv3 of caffenet has 99 x 99",
+        )
+    ],
+    backbone.grid_size: [
+        (
+            dict(network=NETWORKS["alexnet"], layer_name="conv5", image_size=(200, 30)),
+            r"30 x 200 pixels is too small for conv5 of alexnet \(at pool2\)",
+        )
+    ],
+    backbone.receptive_field: [
+        (dict(network=NETWORKS["alexnet"], layer_name="norm1"), "alexnet has no layer 'norm1'")
+    ],
+}
+SYNTHETIC = {
+    synthetic.render: [
+        (dict(category="car", seed=0, index=0) | changed, sentence)
+        for changed, sentence in (
+            (dict(category="dragon"), "'dragon' is not rendered; person, face, quadruped, car are"),
+            (dict(seed=-1), "must not be negative"),
+            (dict(index=-1), "must not be negative"),
+            (dict(size=(31, 100)), "at least 32"),
+        )
+    ],
+    synthetic.warped_pair: [
+        (dict(photograph_index=0, seed=0) | changed, sentence)
+        for changed, sentence in (
+            (dict(photograph_index=-1), "photograph -1 does not exist"),
+            (dict(photograph_index=1000), "photograph 1000 does not exist"),
+            (dict(seed=-1), "seed"),
+            (dict(longest_px=31), "32"),
+            (dict(longest_px=64, warp=synthetic.Warp(shift=100.0)), "out of the image"),
+        )
+    ],
+}
+
 
 def calls():
     """Yield every bad call: the function or its valid call, the changed arguments and the sentence."""
-    for function, rows in (LINEAR | METRICS | PROBES | IMAGES).items():
+    for function, rows in (LINEAR | METRICS | PROBES | IMAGES | BACKBONE | SYNTHETIC).items():
         valid = [case for case in CASES if case.function is function]
         for case in valid or [Case(function, {}, {}, {})]:
             for changed, sentence in rows:

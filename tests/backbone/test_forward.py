@@ -13,12 +13,10 @@ from convcorr_jax.backbone import (
     activations,
     convolution,
     filter_shapes,
-    find_network,
     forward,
     preprocess,
 )
 from convcorr_jax.backbone.weights.layout import Stored, assemble
-from convcorr_jax.errors import InputError
 from tests.reference import caffe_model, torch_alexnet
 from tests.reference.caffe_model import random_params
 
@@ -190,27 +188,3 @@ def test_it_vmaps_and_compiles_once(rng, monkeypatch):
     )
     assert len(traces) == 1
     np.testing.assert_allclose(jax.vmap(run)(inputs)[1], alone, rtol=1e-4, atol=1e-4)
-
-
-def test_unknown_names_are_refused_with_the_valid_ones():
-    with pytest.raises(InputError, match="no network 'resnet'; there are caffenet, bvlc_alexnet"):
-        find_network("resnet")
-    network = narrow(NETWORKS["vgg16"], divide_by=8)
-    inputs = jnp.zeros((1, 32, 32, 3))
-    for layer in ("conv9", "", "norm1", "conv"):
-        with pytest.raises(InputError, match=r"has no layer '.*'; it has conv1_1, conv1_2, pool1"):
-            activations({}, inputs, network=network, layers=(layer,))
-
-
-def test_missing_filters_are_refused_by_name(rng):
-    network = narrow(NETWORKS["alexnet"], divide_by=8)
-    params = {k: v for k, v in random_params(network, rng).items() if k != "fc6"}
-    with pytest.raises(InputError, match=r"end before fc6.*they have conv1, conv2"):
-        activations(params, jnp.zeros((1, 224, 224, 3)), network=network, layers=("fc7",))
-
-
-@pytest.mark.parametrize(("side", "layer"), [(10, "conv1"), (60, "fc6")])
-def test_too_small_images_are_refused(side, layer):
-    inputs = jnp.zeros((1, side, side, 3))
-    with pytest.raises(InputError, match=f"{side} x {side} pixels is too small for {layer} of caffenet"):
-        activations({}, inputs, network=NETWORKS["caffenet"], layers=(layer,))

@@ -12,7 +12,6 @@ from convcorr_jax.backbone import (
     receptive_field,
     single_pixel_activations,
 )
-from convcorr_jax.errors import InputError
 from tests.reference.caffe_model import random_params
 
 # Every kind of layer, in the order of the real tables, with a stride of 8 and a field of 49 pixels.
@@ -59,10 +58,3 @@ def test_sides_need_not_be_multiples_of_the_stride(rng):
     assert all_of_it.shape[1:3] == (62, 75)
     part = single_pixel_activations(params, large[:, 3:34, 9:], network=NETWORK, layer="pool1")
     np.testing.assert_allclose(all_of_it[:, 3:26, 9:], part, rtol=1e-4, atol=1e-5)
-
-
-def test_refuses_an_image_smaller_than_the_field(rng):
-    with pytest.raises(InputError, match="49 x 48 pixels; the receptive field of conv3 of small has 49 x 49"):
-        single_pixel_activations(
-            random_params(NETWORK, rng), jnp.zeros((1, 48, 49, 3)), network=NETWORK, layer="conv3"
-        )

@@ -1,5 +1,3 @@
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
@@ -143,6 +141,8 @@ def test_splits_are_disjoint_and_in_order():
     ids = [record.source_id for record in (*train_records, *test_records)]
     assert len(set(ids)) == 11
     assert test_records[0].source_id == f"car 0/{test[0]}"
+    with pytest.raises(InputError, match="'validation' does not exist"):
+        next(instances("car", split="validation", count=1))
 
 
 def pck(predicted: np.ndarray, truth: np.ndarray, boxes: np.ndarray, visible: np.ndarray) -> float:
@@ -168,26 +168,6 @@ def test_copying_keypoints_does_badly(category: str):
     mean_shape = np.broadcast_to(train.mean(axis=0), test.shape)
     assert pck(mean_shape, test, boxes, visible) < 0.45
     assert pck(train, test, boxes, visible) < 0.35
-
-
-@pytest.mark.parametrize(
-    ("category", "options", "sentence"),
-    [
-        ("dragon", {}, "'dragon' is not rendered; person, face, quadruped, car are"),
-        ("car", {"seed": -1}, "must not be negative"),
-        ("car", {"index": -1}, "must not be negative"),
-        ("car", {"size": (31, 100)}, "at least 32"),
-    ],
-)
-def test_invalid_requests_are_refused(category: str, options: Any, sentence: str):
-    arguments: dict[str, Any] = {"seed": 0, "index": 0, **options}
-    with pytest.raises(InputError, match=sentence):
-        render(category, **arguments)
-
-
-def test_an_unknown_split_is_refused():
-    with pytest.raises(InputError, match="'validation' does not exist"):
-        next(instances("car", split="validation", count=1))
 
 
 def test_every_landmark_and_label_of_a_category_is_drawn(records: list[Record]):

@@ -1,5 +1,3 @@
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +5,6 @@ from scipy import linalg
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import load_image, selection
-from convcorr_jax.errors import InputError
 from convcorr_jax.synthetic import (
     MODERATE_WARP,
     Warp,
@@ -120,19 +117,3 @@ def test_the_target_warped_back_by_the_flow_looks_like_the_source(pairs: list[Wa
         # The background was replaced, so the images differ in it.
         hidden = ~pair.visible
         assert np.corrcoef(source[hidden], back.mean(axis=-1)[hidden])[0, 1] < 0.7
-
-
-@pytest.mark.parametrize(
-    ("index", "options", "sentence"),
-    [
-        (-1, {}, "photograph -1 does not exist"),
-        (1000, {}, "photograph 1000 does not exist"),
-        (0, {"seed": -1}, "seed"),
-        (0, {"longest_px": 31}, "32"),
-        (0, {"longest_px": 64, "warp": Warp(shift=100.0)}, "out of the image"),
-    ],
-)
-def test_invalid_requests_are_refused(index: int, options: Any, sentence: str):
-    arguments: dict[str, Any] = {"seed": 0, **options}
-    with pytest.raises(InputError, match=sentence):
-        warped_pair(index, **arguments)
