@@ -1,4 +1,4 @@
-"""Bad arguments of the functions of numerical rooms, networks and rendered scenes are refused in one clear sentence.
+"""Bad arguments of numerical functions, networks and rendered scenes are refused in one clear sentence.
 
 A row changes arguments of the valid calls in `tests.builders.numerical_cases`, or states all arguments of a
 function that is not there.
