@@ -20,27 +20,16 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with photographs, and with what is none."""
-    for name in ("c.PNG", "a.jpg", "b.jpeg"):
-        (tmp_path / name).write_bytes(b"photograph")
-    for name in (".a.jpg", "notes.txt", "points.csv"):
-        (tmp_path / name).write_bytes(b"none")
+def test_photographs_of_a_folder_are_paired_by_name_with_the_next_or_with_one(tmp_path, monkeypatch):
+    for name in ("c.PNG", "a.jpg", "b.jpeg", ".a.jpg", "notes.txt", "points.csv"):
+        (tmp_path / name).touch()
     (tmp_path / "folder.jpg").mkdir()
-    return tmp_path
-
-
-def test_each_photograph_of_a_folder_is_paired_with_the_next_by_name(folder):
-    found = [(pair.a.name, pair.b.name) for pair in consecutive_pairs(folder)]
+    found = [(pair.a.name, pair.b.name) for pair in consecutive_pairs(tmp_path)]
     assert found == [("a.jpg", "b.jpeg"), ("b.jpeg", "c.PNG")]
-
-
-def test_a_photograph_is_paired_with_all_others_of_a_folder(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    found = [(pair.a, pair.b.name) for pair in one_to_all(Path("b.jpeg"), folder)]
+    monkeypatch.chdir(tmp_path)
+    found = [(pair.a, pair.b.name) for pair in one_to_all(Path("b.jpeg"), tmp_path)]
     assert found == [(Path("b.jpeg"), "a.jpg"), (Path("b.jpeg"), "c.PNG")]
-    apart = one_to_all(folder / "notes.txt", folder)
+    apart = one_to_all(tmp_path / "notes.txt", tmp_path)
     assert [pair.b.name for pair in apart] == ["a.jpg", "b.jpeg", "c.PNG"]
 
 

@@ -118,12 +118,6 @@ def test_what_cannot_be_the_file_leaves_nothing(page, checksum, sentence, addres
     assert not list(weights_folder.iterdir())
 
 
-def begin(weights_folder, name, content):
-    weights_folder.mkdir()
-    (weights_folder / f".{name}.partial").write_bytes(content)
-    Handler.asked.clear()
-
-
 def test_a_download_that_was_cut_short_continues(address, weights_folder, publish):
     publish(official(f"{address}/cut"))
     with pytest.raises(InputError, match="cut short: 640000 of 1280000 bytes came; the next call"):
@@ -154,7 +148,9 @@ def test_a_download_that_was_cut_short_continues(address, weights_folder, publis
 )
 def test_what_cannot_be_continued_starts_anew(page, content, asked, address, weights_folder, publish):
     publish(official(f"{address}/{page}"))
-    begin(weights_folder, page, content)
+    weights_folder.mkdir()
+    (weights_folder / f".{page}.partial").write_bytes(content)
+    Handler.asked.clear()
     assert fetch("caffenet").read_bytes() == CONTENT
     assert Handler.asked == asked
     assert os.listdir(weights_folder) == [page]
