@@ -7,7 +7,18 @@ function that is not there.
 import numpy as np
 import pytest
 
-from convcorr_jax import backbone, coords, descriptors, flow, images, metrics, probes, retrieval, synthetic
+from convcorr_jax import (
+    backbone,
+    coords,
+    descriptors,
+    flow,
+    images,
+    metrics,
+    pose,
+    probes,
+    retrieval,
+    synthetic,
+)
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds, ridge, stratified_folds, svm
 from tests.builders.numerical_cases import Case, cases, with_value
@@ -131,6 +142,26 @@ LINEAR = {
             (dict(labels=np.array(bad), classes=2), "labels")
             for bad in ([0.0, 1.0], [NAN], [[0], [1]], ["a"], [True, False])
         ),
+    ],
+}
+
+NOWHERE = coords.Box(5.0, 5.0, 5.0, 9.0)
+POSE = {
+    pose.heatmap_error: [(dict(limit=limit), "a positive number is expected") for limit in (0.0, -1.0, NAN)],
+    pose.second_frame: [
+        (
+            dict(points=np.zeros((2, 2)), joints=("nose", "r_ankle"), first=NOWHERE),
+            "none of the joints nose, r_ankle is a shoulder or a hip",
+        )
+    ],
+    pose.frame_of_box: [(dict(person=NOWHERE, architecture=pose.flic()), "no area")],
+    pose.resample_to_frame: [
+        (dict(photograph=PHOTOGRAPH, frame=frame, size=coords.Size(96, 128)), sentence)
+        for frame, sentence in (
+            (NOWHERE, "no area"),
+            (coords.Box(500.0, 5.0, 510.0, 9.0), "reaches too far beyond the photograph of 40 x 30"),
+            (coords.Box(0.0, 0.0, 1e9, 1e9), "reaches too far beyond the photograph of 40 x 30"),
+        )
     ],
 }
 
@@ -455,7 +486,7 @@ SYNTHETIC = {
 
 def calls():
     """Yield every bad call: the function or its valid call, the changed arguments and the sentence."""
-    for function, rows in (LINEAR | METRICS | PROBES | IMAGES | BACKBONE | SYNTHETIC).items():
+    for function, rows in (LINEAR | POSE | METRICS | PROBES | IMAGES | BACKBONE | SYNTHETIC).items():
         valid = [case for case in CASES if case.function is function]
         for case in valid or [Case(function, {}, {}, {})]:
             for changed, sentence in rows:

@@ -1,6 +1,6 @@
 import itertools
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -201,16 +201,13 @@ def test_the_cold_limit_is_the_hard_form(rng):
     np.testing.assert_allclose(soft.flow, hard.flow, atol=1e-3)
 
 
-def test_says_when_it_was_cut_short_and_compiles_once_for_all_weights(rng):
+def test_says_when_it_was_cut_short(rng):
     solve = partial(min_sum, schedule="parallel", coarse_levels=0, max_rounds=2)
     costs = random_costs(rng, 3, 4, 4, 3)
     hurried = solve(costs, smoothness=0.3, tolerance=1e-4, damping=0.1)
     assert not hurried.converged
     assert hurried.rounds == 2
     assert np.isfinite(hurried.trace.total).all()
-    compiled: Any = min_sum
-    before = compiled._cache_size()
     content = solve(costs[::-1], smoothness=0.2, tolerance=10.0, damping=0.5)
     assert content.converged
     assert content.rounds == 1
-    assert compiled._cache_size() == before

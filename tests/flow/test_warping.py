@@ -90,13 +90,6 @@ def test_a_flow_in_pixels_leads_where_the_cells_lead(rng):
     np.testing.assert_allclose(pixels + np.asarray(dense)[pixels[..., 1], pixels[..., 0]], there, atol=1e-4)
 
 
-def test_a_constant_flow_moves_every_pixel_alike():
-    grid = coords.grid(16, 7.5)
-    flow = jnp.broadcast_to(jnp.array([2.0, -1.0]), (3, 3, 2))
-    dense = upsample_flow(flow, grid, grid, (48, 52))
-    np.testing.assert_allclose(dense, np.broadcast_to([32.0, -16.0], (48, 52, 2)), atol=1e-4)
-
-
 def test_the_dense_flow_agrees_with_the_flow_at_points(rng):
     flow = rng.normal(size=(4, 3, 2)).astype(np.float32)
     grid = coords.grid(5, 2.0)

@@ -1,26 +1,16 @@
 """Candidates of keypoints, their descriptors and their labels."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import NETWORKS, Filters, filter_shapes
+from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import ConvCells, SiftCells, Square
+from tests.builders.fitted_models import random_weights
 
 SMALL = Square(box_px=160)
-
-
-@pytest.fixture
-def params(rng):
-    """Random filters of AlexNet up to conv2."""
-    shapes = filter_shapes(NETWORKS["alexnet"])
-    return {
-        name: Filters(jnp.asarray(rng.normal(size=shapes[name]), jnp.float32), jnp.zeros(shapes[name][-1]))
-        for name in ("conv1", "conv2")
-    }
 
 
 def test_the_receptive_field_of_a_caffenet_candidate_is_the_papers():
@@ -58,14 +48,14 @@ def test_the_square_has_the_box_where_its_transform_puts_it():
     np.testing.assert_allclose(corners.ravel(), SMALL.box)
 
 
-def test_columns_are_those_of_the_cells_at_the_centers(params):
+def test_columns_are_those_of_the_cells_at_the_centers():
     """A bright dot changes most the columns of the candidate on which it lies."""
     cells = ConvCells(NETWORKS["alexnet"], ("conv2",), SMALL)
     row, column = 3, 11
     x, y = cells.centers[row, column].astype(int)
     squares = np.full((2, SMALL.side_px, SMALL.side_px, 3), 90, np.uint8)
     squares[1, y - 1 : y + 2, x - 1 : x + 2] = 255
-    plain, dotted = np.asarray(cells.describe(squares, params))
+    plain, dotted = np.asarray(cells.describe(squares, random_weights().params))
     rim = cells.window // 2
     assert plain.shape[0] == len(cells.centers) + 2 * rim
     change = np.linalg.norm(dotted - plain, axis=-1)[rim:-rim, rim:-rim]

@@ -4,14 +4,12 @@ import contextlib
 import dataclasses
 import json
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
 
 from convcorr_jax import coords
-from convcorr_jax.backbone import NETWORKS, Conv, Filters, filter_shapes
-from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_arrays, load_fitted, save_fitted
 from convcorr_jax.keypoints import (
@@ -28,6 +26,7 @@ from convcorr_jax.keypoints import (
     prior_features,
 )
 from tests.builders.fitted_files import change_arrays, change_facts
+from tests.builders.fitted_models import random_weights
 
 NETWORK = NETWORKS["alexnet"]
 CAT = skimage.data.chelsea()
@@ -36,15 +35,7 @@ BOXES = [coords.Box(100.0, 20.0, 300.0, 240.0), coords.Box(-0.5, -0.5, 450.5, 29
 
 @pytest.fixture(scope="module")
 def weights():
-    """Random filters of AlexNet's convolutions."""
-    rng = np.random.default_rng(0)
-    convolutions = [one.name for one in NETWORK.layers if isinstance(one, Conv)][:5]
-    shapes = filter_shapes(NETWORK)
-    params = {
-        name: Filters(jnp.asarray(rng.normal(size=shapes[name]) / 30, jnp.float32), jnp.zeros(shapes[name][-1]))
-        for name in convolutions
-    }
-    return Weights(params, NETWORK, "random", tuple(convolutions))
+    return random_weights()
 
 
 @pytest.fixture(params=["conv", "sift"])
@@ -191,12 +182,3 @@ def test_values_that_are_not_finite_are_refused(name, model, tmp_path):
     refused = pytest.raises(InputError, match="not finite")
     with contextlib.nullcontext() if name == "points" else refused:
         load_fitted(tmp_path / "cat", KeypointModel)
-
-
-def test_missing_files_are_named(model, tmp_path):
-    with pytest.raises(InputError, match=r"cat.json does not exist"):
-        load_fitted(tmp_path / "cat.npz", KeypointModel)
-    save_fitted(tmp_path / "cat", model)
-    (tmp_path / "cat.npz").unlink()
-    with pytest.raises(InputError, match=r"cat.npz does not exist"):
-        load_fitted(tmp_path / "cat.json", KeypointModel)

@@ -1,6 +1,5 @@
 """Random affine maps of training images: image, points and torso move together."""
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +8,6 @@ from scipy import ndimage
 
 from convcorr_jax.coords import Size
 from convcorr_jax.pose import Augmentation, Batch, augmentation
-from convcorr_jax.pose import augmentation as affines
 
 SIZE = Size(40, 56)
 PAIRS = ((0, 1),)
@@ -21,7 +19,7 @@ MARGIN_PX = round(WIDE.margin * SIZE.width)
 
 compiled_augment = jax.jit(augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation"))
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
-warped_to = jax.jit(affines.warp_affine, static_argnames="size")
+warped_to = jax.jit(augmentation.warp_affine, static_argnames="size")
 
 
 def smooth_image(rng):
@@ -134,15 +132,6 @@ def test_absent_points_and_torsos_stay_absent(rng, key):
 def test_an_image_of_one_pixel_is_its_own_surroundings(key):
     image = jnp.full((1, 1, 3), 7, jnp.uint8)
     np.testing.assert_array_equal(warped(image, drawn(key)), np.full((*SIZE, 3), 7))
-
-
-def test_it_compiles_once(rng, key):
-    traced = chex.assert_max_traces(augmentation.augment, n=1)
-    step = jax.jit(
-        lambda keys, batch: traced(keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=PAPER)
-    )
-    for seed in range(3):
-        step(jax.random.split(jax.random.fold_in(key, seed), 3), batch_of(rng, 3))
 
 
 def surrounded(at, count):

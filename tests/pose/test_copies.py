@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,15 +94,6 @@ def test_images_whose_mirrored_cells_lie_between_cells_are_refused(key):
         cascade.predict(params, images, torso, architecture=TINY)
     found = cascade.predict(params, images, torso, architecture=TINY, mirrored=False)
     assert found.points.shape == (1, 3, 2)
-
-
-def test_each_choice_compiles_once(key, rng):
-    images, _, torso = examples(rng)
-    params = cascade.init(key, TINY)
-    traced = chex.assert_max_traces(cascade.predict.__wrapped__, n=2)
-    predict = jax.jit(traced, static_argnames=("architecture", "mirrored", "rotated", "subcell"))
-    for mirrored in (True, False, True, False):
-        predict(params, images, torso, architecture=TINY, mirrored=mirrored, subcell=True)
 
 
 SIZE = TINY.input_size

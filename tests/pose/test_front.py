@@ -51,17 +51,6 @@ def with_strides(found, name):
     )
 
 
-@pytest.mark.parametrize("name", [VGG, ALEXNET])
-def test_maps_have_the_cells_of_their_strides(rng, name):
-    images = rng.integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
-    found = front_maps(filters_of(name), images, front=name)
-    for maps, stride in with_strides(found, name):
-        assert maps.shape[:3] == (2, 32 // stride, 48 // stride)
-        assert maps.dtype == jnp.float32
-    assert front.FRONTS[name].fine_strides == {VGG: (1, 2, 4), ALEXNET: (4,)}[name]
-    assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
-
-
 def test_a_pixel_changes_the_cell_that_holds_it(rng):
     filters = filters_of(VGG)
     image = rng.integers(0, 100, (32, 48, 3), dtype=np.uint8)
@@ -69,7 +58,10 @@ def test_a_pixel_changes_the_cell_that_holds_it(rng):
     brighter = image.copy()
     brighter[y, x] = 255
     found = front_maps(filters, np.stack([image, brighter]), front=VGG)
+    assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
     for maps, stride in with_strides(found, VGG):
+        assert maps.shape[:3] == (2, 32 // stride, 48 // stride)
+        assert maps.dtype == jnp.float32
         # Winograd's algorithm rounds.
         changes = np.abs(maps[1] - maps[0]).max(axis=-1)
         rows, columns = np.nonzero(changes > 1e-3 * changes.max())
@@ -145,9 +137,7 @@ def test_a_projection_has_no_more_features_than_its_layer(rng):
     shapes = jax.eval_shape(partial(front.init, front=ALEXNET, features=200), jax.random.key(0))
     assert shapes["project_conv2"]["kernel"].shape == (1, 1, 192, 192)
     assert shapes["project_conv5"]["kernel"].shape == (1, 1, 256, 200)
-
-
-def test_constant_maps_have_a_finite_projection():
+    # That of constant maps is finite.
     found = front.principal_projection(front.column_sums(np.full((1, 2, 2, 3), 4.0)), features=2)
     assert all(np.isfinite(values).all() for values in found.values())
 
@@ -227,19 +217,12 @@ def test_the_coarse_phase_on_features_is_the_coarse_phase_on_images(key, rng):
     batch = examples(rng, size=shape.input_size)
     params, of_images = gradient_of(batch, "coarse", shape, key)
     features = front_maps(params["front"], batch.images, front=ALEXNET).coarse
-    _, of_features = gradient_of(FeatureBatch(features, batch.points, batch.torso), "coarse", shape, key)
+    on_features = FeatureBatch(features, batch.points, batch.torso)
+    _, of_features = gradient_of(on_features, "coarse", shape, key)
     chex.assert_trees_all_close(of_features, of_images, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("phase", ["fine", "joint"])
-def test_features_are_for_the_coarse_phase_only(key, phase):
-    shape = tiny_person()
-    params = cascade.init(key, shape)
-    none = np.zeros((1, 3, 2), np.float32)
-    features = (np.zeros((1, 6, 8, 6), np.float32), np.zeros((1, 3, 4, 6), np.float32))
-    batch = FeatureBatch(features, none, none[:, 0])
-    with pytest.raises(InputError, match=f"the phase {phase} needs images"):
-        loss(key[None], params, batch, architecture=shape, phase=phase)
+    for phase in ("fine", "joint"):
+        with pytest.raises(InputError, match=f"the phase {phase} needs images"):
+            gradient_of(on_features, phase, shape, key)
 
 
 @pytest.mark.parametrize("name", [ALEXNET, VGG])
@@ -262,13 +245,6 @@ def test_pretrained_maps_of_tiny_images(rng, name):
             assert found[layer].max() <= expected[layer].max() + 1e-4
 
 
-def test_it_compiles_once_for_a_size(rng):
-    traced = chex.assert_max_traces(front.front_maps, n=1)
-    maps = jax.jit(partial(traced, front=ALEXNET))
-    for _ in range(2):
-        maps(filters_of(ALEXNET), rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8))
-
-
 TRAINED = random_weights().params
 LAYERS = front.FRONTS[ALEXNET].tuned
 
@@ -287,10 +263,15 @@ def tuned():
     return filters
 
 
-def test_kernels_come_back_within_half_a_step(tuned):
+def test_kernels_come_back_within_half_a_step_and_other_layers_are_those_of_the_network(tuned):
     arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
     found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     assert found.keys() == tuned.keys()
+    expected = front_changes.expected_arrays(tuned, front=ALEXNET)
+    assert arrays.keys() == expected.keys()
+    for name, (kind, shape, *_) in expected.items():
+        assert np.issubdtype(arrays[name].dtype, kind)
+        assert arrays[name].shape == shape
     for layer in LAYERS:
         changes, steps = arrays[f"{layer}/change"], arrays[f"{layer}/step"].astype(float)
         assert (changes.dtype, steps.shape) == (np.int8, changes.shape[-1:])
@@ -305,11 +286,6 @@ def test_kernels_come_back_within_half_a_step(tuned):
         assert (error <= steps / 2 + 1e-7 * np.abs(before).max()).all()
         np.testing.assert_array_equal(found[layer]["kernel"][..., 3], before[..., 3])
         np.testing.assert_allclose(found[layer]["bias"], tuned[layer]["bias"], atol=1e-7)
-
-
-def test_other_layers_are_those_of_the_network(tuned):
-    arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
-    found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     assert {name.split("/")[0] for name in arrays} == {*LAYERS, "project_conv2", "project_conv5"}
     for layer in ("conv1", "conv2"):
         np.testing.assert_array_equal(found[layer]["kernel"], TRAINED[layer].kernel)
@@ -324,15 +300,6 @@ def test_an_untrained_front_comes_back_exactly():
     assert not any(values.any() for name, values in arrays.items() if name.endswith("/change"))
     found = front_changes.apply_changes(arrays, TRAINED, front=ALEXNET)
     jax.tree.map(np.testing.assert_array_equal, found, dict(filters))
-
-
-def test_arrays_have_the_expected_types_and_shapes(tuned):
-    arrays = front_changes.changes(tuned, TRAINED, front=ALEXNET)
-    expected = front_changes.expected_arrays(tuned, front=ALEXNET)
-    assert arrays.keys() == expected.keys()
-    for name, (kind, shape, *_) in expected.items():
-        assert np.issubdtype(arrays[name].dtype, kind)
-        assert arrays[name].shape == shape
 
 
 def test_the_fingerprint_is_that_of_the_layers_in_use():

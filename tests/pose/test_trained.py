@@ -42,9 +42,7 @@ def test_a_cascade_comes_back_to_three_digits(saved, params):
     chex.assert_trees_all_close(loaded.params, params, rtol=1e-3, atol=1e-6)
     chex.assert_trees_all_equal_dtypes(loaded.params, params)
     assert saved.stat().st_size < 4 * sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
-def test_it_is_read_by_either_name_and_predicts(saved, params):
+    # It is read by either name, and predicts.
     loaded = load_fitted(saved.with_suffix(".json"), TrainedCascade)
     images = np.zeros((1, *TINY.input_size, 3), np.uint8)
     images[0, 40:60, 50:80] = 200

@@ -489,8 +489,6 @@ REFUSED: dict[str, list[tuple[Change, str]]] = {
         (typed(HELEN_1, (",", " ")), r"1\.txt.*with a comma"),
         (text(HELEN_1, "\ufeff"), r"1\.txt.*194 lines"),
     ],
-    "helen68": [(gone("helen/trainset"), "helen has no folder trainset")],
-    "lfpw68": [(gone("lfpw/trainset"), "lfpw has no folder trainset")],
     "three_hundred_w": [
         (gone("ibug/image_092 _01.pts"), r"ibug holds no \.pts files"),
         (text("ibug/image_092 _01.pts", "version: 1\n"), r"image_092 _01\.pts is cut short"),

@@ -50,17 +50,6 @@ def test_fits_and_errors_are_those_of_scikit_learn(rows, size):
     np.testing.assert_allclose(sums.target_mean(), targets.mean(axis=0), rtol=1e-5)
 
 
-def test_blocks_give_what_all_rows_give_in_memory(rows):
-    features, targets, folds = rows
-    penalties = ridge.penalty_grid(features)[4:]
-    model, curve = ridge.fit_best(features, targets, penalties=penalties, folds=folds, k=K)
-    sums = summed(rows, 7)
-    found = sums.cross_validate(penalties)
-    np.testing.assert_allclose(found.errors, curve.errors, rtol=2e-3)
-    assert found.best() == curve.best()
-    np.testing.assert_allclose(sums.solve(curve.best()).weights, model.weights, atol=2e-4)
-
-
 def test_memory_is_bounded_by_the_statistics(rng):
     rows = rng.normal(size=(600, D)), rng.normal(size=(600, T)), np.arange(600) % K
     sums, most = empty_fold_sums(D, T, k=K), 0

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge as ScikitRidge
 
 from convcorr_jax.linear import ridge
-from convcorr_jax.linear.ridge import solvers, statistics
+from convcorr_jax.linear.ridge import statistics
 from tests.builders.regression import draw
 
 SHAPES = [(60, 7), (12, 40), (30, 30)]
@@ -81,16 +81,13 @@ def test_the_condition_bounds_that_of_the_system(rng):
         )
 
 
-def test_it_compiles_once_and_maps_over_penalties(rng):
+def test_it_maps_over_penalties(rng):
     features, targets = draw(rng, 20, 4)
     penalties = jnp.array([0.1, 1.0, 10.0])
     mapped = jax.jit(jax.vmap(lambda penalty: ridge.fit(features, targets, penalty=penalty).weights))(penalties)
     for weights, penalty in zip(mapped, penalties, strict=True):
         alone = ridge.fit(features, targets, penalty=float(penalty)).weights
         np.testing.assert_allclose(weights, alone, rtol=1e-4, atol=1e-5)
-    compiled = solvers._fit_primal._cache_size()
-    ridge.fit(features + 1, targets, penalty=3.0)
-    assert solvers._fit_primal._cache_size() == compiled
 
 
 GOOD = np.arange(12, dtype=np.float32).reshape(6, 2) ** 2
@@ -119,7 +116,7 @@ def reduced(fitted, rank):
     return predictions, subspace, ridge.reduce_rank(full, subspace)
 
 
-@pytest.mark.parametrize("rank", [1, 3, 5])
+@pytest.mark.parametrize("rank", [1, 3, 5, 12])
 def test_predictions_are_the_best_of_their_rank(fitted, rank):
     predictions, _, low_rank = reduced(fitted, rank)
     center = predictions.mean(0)
@@ -128,13 +125,6 @@ def test_predictions_are_the_best_of_their_rank(fitted, rank):
     np.testing.assert_allclose(low_rank.predict(fitted[0]), best, atol=2e-4)
     assert low_rank.basis.shape == (30, rank)
     assert low_rank.loadings.shape == (rank, 12)
-
-
-def test_the_full_rank_changes_nothing(fitted):
-    _, full = fitted
-    _, _, low_rank = reduced(fitted, 12)
-    rows = np.random.default_rng(6).normal(size=(5, 30)).astype(np.float32)
-    np.testing.assert_allclose(low_rank.predict(rows), full.predict(rows), atol=2e-4)
 
 
 def test_projected_predictions_are_those_of_the_reduced_regression(fitted):

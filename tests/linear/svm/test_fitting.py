@@ -145,16 +145,6 @@ def test_weights_of_whole_numbers_are_copies(rng, loss):
     assert (np.asarray(weighed.dual)[:, copies == 0] == 0).all()
 
 
-def test_more_features_than_samples(rng, loss):
-    features, labels = samples(rng, n=20, d=50)
-    found = fit(features, labels, cost=0.01, loss=loss)
-    assert found.converged.all()
-    padded = np.concatenate([features, np.zeros((20, 50), np.float32)])
-    weights = jnp.asarray(np.arange(40)[:, None] < 20, jnp.float32)
-    more = fit(padded, np.concatenate([labels, labels]), cost=0.01, loss=loss, sample_weights=weights)
-    np.testing.assert_allclose(more.objective, found.objective, rtol=1e-4)
-
-
 @pytest.mark.usefixtures("optimized")
 def test_a_warm_start_arrives_where_a_cold_one_does(rng, loss):
     positions = np.arange(120)[:, None]
@@ -218,17 +208,6 @@ def test_weights_that_are_all_zero(rng, loss):
     for value in (found.weights, found.bias, found.objective, found.gap, found.dual):
         np.testing.assert_array_equal(value, 0)
     assert found.converged.all()
-
-
-@pytest.mark.parametrize(("loss", "cost"), [("hinge", 10.0), ("squared_hinge", 10.0), ("squared_hinge", 1e3)])
-def test_classes_that_can_be_parted_at_high_cost(rng, loss, cost):
-    features = rng.normal(size=(60, 5)).astype(np.float32)
-    labels = (features[:, 0] > 0).astype(int)
-    features[:, 0] += np.where(labels, 1, -1)
-    found = fit(features, labels, classes=2, cost=cost, loss=loss)
-    assert found.converged.all()
-    decisions = found.decisions(jnp.asarray(features))
-    np.testing.assert_array_equal(decisions.argmax(1), labels)
 
 
 def test_a_start_of_another_shape_is_refused(rng):
