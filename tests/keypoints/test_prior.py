@@ -56,12 +56,9 @@ def test_calibration_of_one_kind_or_of_a_useless_detector_keeps_the_order(rng):
 
 
 @pytest.mark.parametrize("positive", POSITIVES)
-def test_positive_scores_rise_with_the_scores(positive, rng):
+def test_positive_scores_are_those_of_their_formulas(positive, rng):
     scores = rng.normal(size=(3, 4, 5, 2))
     found = prior.log_scores(scores, Calibration(np.array([3.0, 0.2]), np.ones(2)), positive=positive)
-    order = scores.reshape(3, 20, 2).argsort(axis=1)
-    ranked = np.take_along_axis(found.reshape(3, 20, 2), order, axis=1)
-    assert (np.diff(ranked, axis=1) > 0).all()
     shifted = np.log((scores - scores.min(axis=(1, 2), keepdims=True)).clip(1e-300))
     expected = {
         "calibrated": np.log(expit([3.0, 0.2] * scores + 1)),

@@ -34,8 +34,8 @@ def batch_of(rng, count):
     return Batch(images, points.astype(np.float32), torso.astype(np.float32))
 
 
-def augmented(keys, batch, *, options=PAPER):
-    return compiled_augment(keys, batch, left_right_pairs=PAIRS, size=SIZE, augmentation=options)
+def augmented(keys, batch, *, options=PAPER, pairs=PAIRS):
+    return compiled_augment(keys, batch, left_right_pairs=pairs, size=SIZE, augmentation=options)
 
 
 def warped(image, affine):
@@ -148,9 +148,7 @@ def surrounded(at, count):
 def test_a_bright_spot_of_the_surroundings_lies_where_its_point_is(key, at):
     """Under rotation, scale, shift and mirroring at once; some spots come into the frame from outside."""
     batch = surrounded(at, 120)
-    found = compiled_augment(
-        jax.random.split(key, 120), batch, left_right_pairs=(), size=SIZE, augmentation=WIDE
-    )
+    found = augmented(jax.random.split(key, 120), batch, options=WIDE, pairs=())
     assert found.images.shape == (120, *SIZE, 3)
     points = np.asarray(found.points[:, 0])
     # Spots at a border are cut.
@@ -171,15 +169,10 @@ def test_the_surroundings_replace_the_repeated_border(rng, key):
     padded = np.pad(inner, padding, mode="edge")
     points, torso = np.zeros((4, 1, 2), np.float32), np.full((4, 2), 20, np.float32)
     keys = jax.random.split(key, 4)
+    # So far at most that nothing beyond the surroundings is shown.
+    options = WIDE._replace(scales=(0.9, 1.2), degrees=10.0, shift=0.02)
     of_size = [
-        compiled_augment(
-            keys,
-            Batch(np.stack([image] * 4), points, torso),
-            left_right_pairs=(),
-            size=SIZE,
-            # So far at most that nothing beyond the surroundings is shown.
-            augmentation=WIDE._replace(scales=(0.9, 1.2), degrees=10.0, shift=0.02),
-        )
+        augmented(keys, Batch(np.stack([image] * 4), points, torso), options=options, pairs=())
         for image in (inner, padded)
     ]
     difference = np.abs(np.subtract(*(np.asarray(each.images, int) for each in of_size)))

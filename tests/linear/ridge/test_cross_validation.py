@@ -141,16 +141,9 @@ def test_nan_is_never_the_least_error_and_the_first_of_equals_is():
     assert curve.best_of_each().tolist() == [4, 2]
 
 
-def rows(n, d):
-    rng = np.random.default_rng(n)
-    features = rng.normal(3, 1, (n, d)).astype(np.float32)
-    targets = features[:, :4] @ rng.normal(size=(4, 3)) + rng.normal(0, 0.5, (n, 3))
-    return features, targets.astype(np.float32)
-
-
 @pytest.mark.parametrize(("n", "d"), [(40, 90), (90, 20)])
-def test_it_agrees_with_separate_steps(n, d):
-    features, targets = rows(n, d)
+def test_it_agrees_with_separate_steps(rng, n, d):
+    features, targets = draw(rng, n, d)
     folds = np.arange(n) % 3
     found = ridge.fit_held_out(features, targets, folds=folds, k=3)
     expected, curve = ridge.fit_best(features, targets, folds=folds, k=3)
@@ -165,25 +158,20 @@ def test_it_agrees_with_separate_steps(n, d):
         np.testing.assert_allclose(here, there, rtol=2e-3, atol=2e-3)
 
 
-def test_a_row_is_predicted_without_its_fold():
-    features, targets = rows(30, 60)
+def test_a_row_is_predicted_without_its_fold(rng):
+    features, targets = draw(rng, 30, 60)
     folds = np.arange(30) % 2
     before = ridge.fit_held_out(features, targets, folds=folds, k=2)
     changed = targets.copy()
-    changed[folds == 0] += np.random.default_rng(1).normal(0, 1e-3, (15, 3)).astype(np.float32)
+    changed[folds == 0] += rng.normal(0, 1e-3, (15, 3)).astype(np.float32)
     after = ridge.fit_held_out(features, changed, folds=folds, k=2)
     assert after.curve.best() == before.curve.best()
     np.testing.assert_array_equal(after.predicted[folds == 0], before.predicted[folds == 0])
     assert not np.array_equal(after.predicted[folds == 1], before.predicted[folds == 1])
 
 
-def test_a_penalty_too_small_for_the_precision_is_refused(monkeypatch):
-    features, targets = rows(30, 60)
+def test_a_penalty_too_small_for_the_precision_is_refused(rng, monkeypatch):
+    features, targets = (np.repeat(one, 2, axis=0)[:50] for one in draw(rng, 30, 60))
     monkeypatch.setattr(ridge.held_out, "penalty_grid", lambda x: np.array([1e-80, 1e-79]))
     with pytest.raises(InputError, match="is too small for float64"):
-        ridge.fit_held_out(
-            np.repeat(features, 2, axis=0)[:50],
-            np.repeat(targets, 2, axis=0)[:50],
-            folds=np.arange(50) % 2,
-            k=2,
-        )
+        ridge.fit_held_out(features, targets, folds=np.arange(50) % 2, k=2)
