@@ -128,26 +128,6 @@ def test_show_draws_the_records(release: Path, tmp_path: Path):
     assert read_image(sheet).std() > 10
 
 
-@pytest.mark.parametrize(
-    ("argv", "sentence"),
-    [
-        (["prepare", "lps", "--source", ".", "--out", "o"], "no data set 'lps'; there are voc2011"),
-        (["prepare", "lsp", "--source", "none", "--out", "o"], r"none\b.*joints\.mat"),
-        (["prepare", "lsp", "--source", "words.txt", "--out", "o"], r"words\.txt is n"),
-        (["prepare", "flic", "--source", ".", "--out", "o"], r"examples\.mat"),
-        (["check", "none"], "'none' was not found"),
-        (["check", "."], "laid out as no data set that is known"),
-        (["show", ".", "--out", "s.png", "--n", "0"], "--n is 0"),
-        (["show", "none", "--out", "s.png"], "'none' was not found"),
-    ],
-)
-def test_wrong_commands_are_one_sentence(argv, sentence, tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("words.txt").write_text("no archive")
-    assert_refused(run("datasets", *argv), sentence)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["words.txt"]
-
-
 def test_no_file_of_the_data_set_is_overwritten(release: Path):
     photograph = release / "images/im0001.jpg"
     before = photograph.read_bytes()

@@ -42,11 +42,22 @@ def test_help_names_the_commands_and_the_networks():
         (["weights", "check", __file__], "is in no format known here"),
         (["weights", "check", __file__, "--network", "resnet"], "no network 'resnet'"),
         *((["weights", "check", "none.npz", option], "none.npz does") for option in ("--json", "--quiet")),
+        (["datasets", "prepare", "lps", "--source", ".", "--out", "o"], "no data set 'lps'; there are voc2011"),
+        (["datasets", "prepare", "lsp", "--source", "none", "--out", "o"], r"none\b.*joints\.mat"),
+        (["datasets", "prepare", "lsp", "--source", "words.txt", "--out", "o"], r"words\.txt is n"),
+        (["datasets", "prepare", "flic", "--source", ".", "--out", "o"], r"examples\.mat"),
+        (["datasets", "check", "none"], "'none' was not found"),
+        (["datasets", "check", "."], "laid out as no data set that is known"),
+        (["datasets", "show", ".", "--out", "s.png", "--n", "0"], "--n is 0"),
+        (["datasets", "show", "none", "--out", "s.png"], "'none' was not found"),
         *((["align", "a", "b", "--smothness", option], "--smothness") for option in ("--json", "--quiet")),
     ],
 )
-def test_wrong_commands_are_one_sentence(argv, sentence):
+def test_wrong_commands_are_one_sentence(argv, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("no archive")
     assert_refused(run(*argv), sentence)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["words.txt"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
@@ -104,7 +115,7 @@ def test_a_copy_that_is_not_here_or_damaged_is_refused_by_name(monkeypatch, tmp_
     assert_refused(run("weights", "check", "caffenet"), sentence)
     path = tmp_path / OFFICIAL["caffenet"].file_name
     path.write_bytes(b"\x0a\x08CaffeNet")
-    assert_refused(run("weights", "check"), f"{path} is not the published file: its sha1 is")
+    assert_refused(run("weights", "check"), f"{path} is not the published file: its sha1 is .*; 4c8d77deb20e")
     assert_refused(run("weights", "check", path, "--network", "caffenet"), f"{path}")
     write_arrays(tmp_path / "some.npz", conv1_w=np.zeros(3, np.float32))
     assert_refused(run("weights", "check", tmp_path / "some.npz"), "some.npz")

@@ -57,14 +57,6 @@ def test_nothing_is_ever_made_up(name):
         load(name)
 
 
-def test_a_file_under_the_official_name_must_be_the_official_file(empty_folder):
-    path = empty_folder / OFFICIAL["caffenet"].file_name
-    path.write_bytes(b"\x0a\x01a")
-    assert find("caffenet") == path
-    with pytest.raises(InputError, match=r"is not the published file: its sha1 is .*; 4c8d77deb20e"):
-        load("caffenet")
-
-
 def test_the_folder_is_the_users_cache_unless_chosen(monkeypatch, empty_folder):
     """Files that earlier versions fetched into ~/.cache are found there."""
     assert folder() == empty_folder
