@@ -8,11 +8,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax.datasets.official import lsp
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import read_image
-from convcorr_jax.metrics import LSP_PCK
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.pose import TwoAnnotations
-from convcorr_jax.tasks.pose import label_noise as noise_of
 from eval import label_noise
 from tests.builders.genuine import genuine
 from tests.builders.mat_files import write_mat
@@ -29,31 +25,32 @@ def result_of(out, **options):
 
 
 @pytest.fixture
-def twice(tmp_path, rng):
-    """Twelve people, of whom the last six are the first six at twice the size, annotated again."""
-    offsets = rng.normal(0, 1, (COUNT, 14, 2))
+def offsets(rng):
+    return rng.normal(0, 1, (COUNT, 14, 2))
+
+
+def write_twice(folder, offsets, *, width=2 * SIDE):
+    """Write twelve people, of whom the last six are the first six at twice the height, annotated again."""
 
     def change(arrays):
         first = arrays["joints"][:COUNT]
         second = 2 * (first + offsets + 0.5) - 0.5
         second[2, WRISTS] = second[2, WRISTS[::-1]]
-        arrays["joints"][COUNT:] = second
+        arrays["joints"][COUNT:] = second * [width / (2 * SIDE), 1]
         arrays["visible"][0, 0] = arrays["visible"][COUNT, 1] = False
-        arrays["size_wh"][COUNT:] = 2 * SIDE
+        arrays["size_wh"][COUNT:] = width, 2 * SIDE
         arrays["torso"][:COUNT] = np.arange(20, 20 + COUNT)
 
-    folder = write_people(tmp_path / "people", train=2 * COUNT, test=0, side=SIDE, change=change)
-    images = tmp_path / "people" / "images"
+    path = write_people(folder, train=2 * COUNT, test=0, side=SIDE, change=change)
     for number in range(COUNT):
-        with PillowImage.open(images / f"{number}.png") as photograph:
-            larger = photograph.resize((2 * SIDE, 2 * SIDE), PillowImage.Resampling.BICUBIC)
-        larger.save(images / f"{number + COUNT}.png")
-    return folder, offsets
+        with PillowImage.open(folder / "images" / f"{number}.png") as photograph:
+            larger = photograph.resize((width, 2 * SIDE), PillowImage.Resampling.BICUBIC)
+        larger.save(folder / "images" / f"{number + COUNT}.png")
+    return path
 
 
-def test_a_photograph_twice_in_a_data_set_has_the_noise_of_its_annotations(tmp_path, twice):
-    folder, offsets = twice
-    result = result_of(tmp_path / "out", dataset=folder, scale=0.5)
+def test_a_photograph_twice_in_a_data_set_has_the_noise_of_its_annotations(tmp_path, offsets):
+    result = result_of(tmp_path / "out", dataset=write_twice(tmp_path / "people", offsets), scale=0.5)
     assert result["people"] == COUNT
     assert result["pairs_exchanged"] == 1
     # Each of six pairs of joints of each person; the ankles of one person and the knees too are not compared.
@@ -80,33 +77,20 @@ def test_a_data_set_without_copies_is_refused(tmp_path):
         result_of(tmp_path / "out", dataset=folder)
 
 
-def test_copies_of_other_proportions_are_named(tmp_path, twice):
-    folder, _ = twice
-    images = tmp_path / "people" / "images"
-    for number in range(COUNT, 2 * COUNT):
-        squeezed = PillowImage.fromarray(read_image(images / f"{number}.png"))
-        squeezed.resize((SIDE, 2 * SIDE)).save(images / f"{number}.png")
-    stored = dict(np.load(tmp_path / "people" / "annotations.npz"))
-    stored["size_wh"][COUNT:, 0] = SIDE
-    stored["joints"][COUNT:, :, 0] /= 2
-    np.savez(tmp_path / "people" / "annotations.npz", **stored)
+def test_copies_of_other_proportions_are_named(tmp_path, offsets):
+    folder = write_twice(tmp_path / "people", offsets, width=SIDE)
     with pytest.raises(InputError, match=r"show one photograph, cropped differently"):
         result_of(tmp_path / "out", dataset=folder)
 
 
-@pytest.fixture
-def files(tmp_path, rng):
+def test_two_files_agree_with_loops(tmp_path, rng):
     """LSP's joints.mat of four people, and the same joints with noise."""
     stored = rng.uniform(20, 180, (4, 14, 3))
     stored[..., 2] = 0
     first = write_mat(tmp_path / "joints.mat", {"joints": stored.transpose(2, 1, 0)})
     noise = rng.normal(0, 3, (4, 14, 2))
-    np.savez(tmp_path / "again.npz", preds=stored[..., :2] + noise)
-    return first, tmp_path / "again.npz", noise, stored
-
-
-def test_two_files_agree_with_loops(tmp_path, files):
-    first, second, noise, stored = files
+    second = tmp_path / "again.npz"
+    np.savez(second, preds=stored[..., :2] + noise)
     result = result_of(tmp_path / "out", first=first, second=second)
     columns = {"wrist": WRISTS, "head": [12, 13]}
     for column, members in columns.items():
@@ -119,19 +103,14 @@ def test_two_files_agree_with_loops(tmp_path, files):
         near += [np.hypot(*noise[person, joint]) <= 0.05 * torso for joint in range(14)]
     share = result["as_annotated"]["pck"]["0.05"]["total"]
     assert share == pytest.approx(100 * np.mean(near), abs=1e-3)
+    with pytest.raises(InputError, match=r"scale is 0\.0; a positive number is expected"):
+        result_of(tmp_path / "out", first=first, second=second, scale=0.0)
 
 
 @pytest.mark.parametrize("options", [{}, {"dataset": "a", "first": "b"}, {"first": "b"}, {"second": "b"}])
 def test_either_a_data_set_or_two_files_are_expected(tmp_path, options):
     with pytest.raises(InputError, match="either --dataset, or both --first and --second"):
         result_of(tmp_path / "out", **options)
-
-
-def test_a_scale_must_be_positive(rng):
-    points = rng.uniform(0, 9, (2, 3, 14, 2))
-    two = TwoAnnotations(points[0], points[1], np.ones(3), lsp.NAMES, LSP_PCK, ())
-    with pytest.raises(InputError, match="scale is 0; a positive number is expected"):
-        noise_of(two, scale=0)
 
 
 def test_both_conventions_of_lsps_sides_differ_in_sides_alone(tmp_path):

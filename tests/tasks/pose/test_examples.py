@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from convcorr_jax import synthetic
 from convcorr_jax.coords import Box
 from convcorr_jax.errors import InputError
 from convcorr_jax.pose import flic, small
@@ -62,31 +61,37 @@ def test_joints_outside_the_frame_are_missing_and_all_may_be():
     np.testing.assert_array_equal(np.isnan(people.torso), [[False] * 2, [True] * 2])
 
 
-def test_the_torso_is_the_middle_of_shoulders_and_hips():
-    hidden = POINTS.copy()
-    hidden[2] = np.nan
-    for points, middle in ((POINTS, (30, 35)), (hidden, (26, 35))):
-        people = prepare([person(points)], ARCHITECTURE)
-        np.testing.assert_allclose(people.torso[0], people.to_frame[0](np.array(middle)), atol=1e-3)
+def without(joint):
+    return np.where(np.arange(5)[:, None] == joint, np.nan, POINTS)
 
 
-def test_a_given_torso_or_place_goes_before_joints():
-    boxed = person(other_boxes={"torso": Box(10.0, 20.0, 20.0, 40.0)})
-    placed = person(attributes={"center_x": 33.0, "center_y": 21.0})
-    people = prepare([boxed, placed], ARCHITECTURE)
-    back = people.to_photographs(people.torso[:, None])[:, 0]
-    np.testing.assert_allclose(back, [[15, 30], [33, 21]], atol=1e-3)
+BOXED = person(box=Box(10.0, 5.0, 50.0, 55.0))
+PLACED = person(attributes={"center_x": 40.0, "center_y": 30.0, "scale": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("record", "torso", "place"),
+    [
+        (person(), "annotated", (30, 35)),
+        (person(without(2)), "annotated", (26, 35)),
+        (person(other_boxes={"torso": Box(10.0, 20.0, 20.0, 40.0)}), "annotated", (15, 30)),
+        (person(attributes={"center_x": 33.0, "center_y": 21.0}), "annotated", (33, 21)),
+        (PLACED, "annotated", (40, 30)),
+        (BOXED, "box", (30, 30)),
+    ],
+)
+def test_the_torso_is_annotated_or_the_middle_of_shoulders_and_hips(record, torso, place):
+    people = prepare([record], ARCHITECTURE, torso=torso)
+    np.testing.assert_allclose(people.to_photographs(people.torso[:, None])[0, 0], place, atol=1e-3)
 
 
 def test_a_person_of_known_size_fills_the_frame():
-    attributes = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
-    people = prepare([person(attributes=attributes)], ARCHITECTURE)
+    people = prepare([PLACED], ARCHITECTURE)
     # 1.25 times 40 pixels are 128.
     np.testing.assert_allclose(people.to_frame[0].scale, 128 / 50)
     np.testing.assert_allclose(people.torso[0], [63.5, 63.5], atol=1e-3)
-    joint = people.points[0, 4]
-    patch = people.images[0][int(joint[1]) - 2 : int(joint[1]) + 3, int(joint[0]) - 2 : int(joint[0]) + 3]
-    assert patch.max() > 200
+    x, y = people.points[0, 4].astype(int)
+    assert people.images[0][y - 2 : y + 3, x - 2 : x + 3].max() > 200
 
 
 def test_without_scale_all_frames_show_as_many_pixels():
@@ -98,54 +103,44 @@ def test_without_scale_all_frames_show_as_many_pixels():
     np.testing.assert_allclose(scales, [[128 / 25, 128 / 50, 128 / 100], [128 / 50] * 3])
     np.testing.assert_allclose(without.torso, np.full((3, 2), 63.5), atol=1e-3)
     assert (with_scale.scale, without.scale) == pytest.approx((128 / 50, 128 / 50))
-
-
-def test_without_scale_people_of_unknown_size_are_refused():
-    with pytest.raises(InputError, match=r"these people have no scale in the data set.*--no-scale"):
-        prepare([person()], ARCHITECTURE, scale=False)
+    # All people decide the frames, though only the chosen ones are decoded.
+    chosen = prepare(records, ARCHITECTURE, scale=False, rows=range(2, 3))
+    assert chosen.records == without.records[2:]
+    assert chosen.frames == without.frames[2:]
+    np.testing.assert_array_equal(chosen.images, without.images[2:])
 
 
 def test_the_torso_of_a_box_needs_a_box():
-    boxed = person(box=Box(10.0, 5.0, 50.0, 55.0))
     for architecture in (ARCHITECTURE, AROUND_TORSO):
         with pytest.raises(InputError, match="record 'someone' has no box of the person; the torso"):
-            prepare([boxed, person()], architecture, torso="box")
-    people = prepare([boxed], ARCHITECTURE, torso="box")
-    np.testing.assert_allclose(people.to_photographs(people.torso[:, None])[0, 0], [30, 30])
+            prepare([BOXED, person()], architecture, torso="box")
+
+
+AROUND_MIDDLE = Box(9.5, -0.5, 69.5, 59.5)
 
 
 @pytest.mark.parametrize(
-    ("torso", "frame"),
+    ("record", "torso", "frame", "known"),
     [
-        ("annotated", Box(0.0, 5.0, 60.0, 65.0)),
-        ("middle", Box(9.5, -0.5, 69.5, 59.5)),
+        (BOXED, "annotated", Box(0.0, 5.0, 60.0, 65.0), True),
+        (BOXED, "middle", AROUND_MIDDLE, True),
         # 5/3 of the longer side of the box.
-        ("box", Box(30 - 125 / 3, 30 - 125 / 3, 30 + 125 / 3, 30 + 125 / 3)),
-        ("none", None),
+        (BOXED, "box", Box(30 - 125 / 3, 30 - 125 / 3, 30 + 125 / 3, 30 + 125 / 3), True),
+        (BOXED, "none", None, False),
+        (person(np.full((5, 2), np.nan)), "annotated", AROUND_MIDDLE, False),
     ],
 )
-def test_what_is_known_of_the_torso_decides_the_frame(torso, frame):
-    boxed = person(box=Box(10.0, 5.0, 50.0, 55.0))
-    people = prepare([boxed], AROUND_TORSO, torso=torso)
+def test_what_is_known_of_the_torso_decides_the_frame(record, torso, frame, known):
+    people = prepare([record], AROUND_TORSO, torso=torso)
     assert people.frames == (frame if frame is None else pytest.approx(frame),)
-    middle = np.full(2, np.nan) if frame is None else [63.5, 63.5]
-    np.testing.assert_allclose(people.torso[0], middle, atol=1e-3)
-    shown = 80 if frame is None else frame.width
-    np.testing.assert_allclose(people.to_frame[0].scale, 128 / shown)
-    assert prepare([boxed], ARCHITECTURE, torso=torso).frames == (None,)
+    np.testing.assert_allclose(people.torso[0], [63.5, 63.5] if known else np.full(2, np.nan), atol=1e-3)
+    np.testing.assert_allclose(people.to_frame[0].scale, 128 / (80 if frame is None else frame.width))
+    assert prepare([record], ARCHITECTURE, torso=torso).frames == (None,)
 
 
-def test_a_person_without_a_torso_is_framed_around_the_middle_of_the_photograph():
-    people = prepare([person(np.full((5, 2), np.nan))], AROUND_TORSO)
-    assert people.frames == (Box(9.5, -0.5, 69.5, 59.5),)
-    assert np.isnan(people.torso).all()
-
-
-def test_the_size_of_a_person_goes_before_the_torso():
-    attributes = {"center_x": 40.0, "center_y": 30.0, "scale": 0.2}
-    for torso in ("annotated", "none"):
-        people = prepare([person(attributes=attributes)], AROUND_TORSO, torso=torso)
-        assert people.frames == (Box(15.0, 5.0, 65.0, 55.0),)
+@pytest.mark.parametrize("torso", ["annotated", "none"])
+def test_the_size_of_a_person_goes_before_the_torso(torso):
+    assert prepare([PLACED], AROUND_TORSO, torso=torso).frames == (Box(15.0, 5.0, 65.0, 55.0),)
 
 
 @pytest.mark.parametrize("frame_px", [None, 60.0])
@@ -220,6 +215,9 @@ def test_a_damaged_image_is_left_out_by_name_or_refused(damaged):
     architecture = small(records[0].names, records[0].left_right_pairs)
     people = prepare(records, architecture)
     assert len(people.records) == len(records) - 1 == len(people.images)
+    # Rendered people keep their joints.
+    truth = np.stack([one.points for one in people.records])
+    np.testing.assert_allclose(people.to_photographs(people.points), truth, atol=1e-3)
     ((name, reason),) = people.left_out
     assert name == "4.png"
     assert "4.png is damaged or cut short" in reason
@@ -229,30 +227,22 @@ def test_a_damaged_image_is_left_out_by_name_or_refused(damaged):
         prepare([one for one in records if one.source_id == "4.png"], architecture)
 
 
-def test_every_tenth_of_the_training_split_validates(damaged):
-    parts = {
-        part: [one.source_id for one in read_people(damaged, part=part)]
-        for part in ("train", "validation", "test")
-    }
-    assert parts["validation"] == ["9.png"]
-    assert parts["test"] == ["12.png", "13.png", "14.png"]
-    assert len(parts["train"]) == 11
-    assert not set(parts["train"]) & set(parts["validation"])
+def parts_of(dataset, *, field="source_id", **options):
+    parts = ("train", "validation", "test")
+    return [[getattr(one, field) for one in read_people(dataset, part=part, **options)] for part in parts]
 
 
-def test_a_validation_split_of_the_data_set_validates(tmp_path):
+def test_a_tenth_of_the_training_split_validates_unless_the_data_set_has_a_split_for_it(tmp_path):
     def change(arrays):
         arrays["split"][:2] = "val"
 
-    path = write_people(tmp_path / "people", train=12, test=3, side=40, change=change)
-    assert [one.source_id for one in read_people(path, part="validation")] == ["0.png", "1.png"]
-    assert len(read_people(path, part="train")) == 10
-
-
-def test_rendered_people_are_parted_alike():
-    parts = [read_people("rendered", part=part, rendered=20) for part in ("train", "validation", "test")]
-    assert [len(part) for part in parts] == [18, 2, 5]
-    assert [{one.split for one in part} for part in parts] == [{"train"}, {"train"}, {"test"}]
+    names = [f"{number}.png" for number in range(15)]
+    path = write_people(tmp_path / "tenth", train=12, test=3, side=40)
+    assert parts_of(path) == [names[:9] + names[10:12], names[9:10], names[12:]]
+    path = write_people(tmp_path / "split", train=12, test=3, side=40, change=change)
+    assert parts_of(path) == [names[2:12], names[:2], names[12:]]
+    splits = parts_of("rendered", field="split", rendered=20)
+    assert splits == [["train"] * 18, ["train"] * 2, ["test"] * 5]
 
 
 def test_people_who_lack_a_joint_of_the_network_are_refused():
@@ -264,23 +254,6 @@ def test_a_data_set_without_people_is_refused(tmp_path):
     path = write_people(tmp_path / "people", train=0, test=3, side=40)
     with pytest.raises(InputError, match="has no people for train"):
         read_people(path, part="train")
-
-
-def test_only_the_chosen_people_are_decoded_but_all_decide_the_frames():
-    sizes = [{"center_x": 30.0, "center_y": 30.0, "scale": scale} for scale in (0.1, 0.2, 0.4)]
-    records = [person(attributes=one) for one in sizes]
-    architecture = small(records[0].names, records[0].left_right_pairs)
-    every = prepare(records, architecture, scale=False)
-    chosen = prepare(records, architecture, scale=False, rows=range(2, 3))
-    assert chosen.records == every.records[2:]
-    assert chosen.frames == every.frames[2:]
-    np.testing.assert_array_equal(chosen.images, every.images[2:])
-
-
-def test_a_rendered_person_keeps_its_joints():
-    record = next(synthetic.instances("person", split="train", count=1))
-    people = prepare([record], small(record.names, record.left_right_pairs))
-    np.testing.assert_allclose(people.to_photographs(people.points)[0], record.points, atol=1e-3)
 
 
 def test_genuine_people_are_framed_whole():
