@@ -1,6 +1,7 @@
 """An untrained cascade, evaluated end to end on a few rendered people."""
 
 import dataclasses
+import itertools
 import json
 
 import jax
@@ -35,13 +36,16 @@ from tests.builders.shown import assert_shown
 TRAINED = 24
 
 
+def save_untrained(folder, architecture=TINY, facts=None):
+    model = TrainedCascade(cascade.init(jax.random.key(3), architecture), architecture, facts or {})
+    save_fitted(folder / "model", model)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The script's folder, with the model in it."""
-    folder = tmp_path_factory.mktemp("pose")
-    params = cascade.init(jax.random.key(3), TINY)
-    facts = {"dataset": "rendered", "people": 3}
-    save_fitted(folder / "model", TrainedCascade(params, TINY, facts))
+    folder = save_untrained(tmp_path_factory.mktemp("pose"), facts={"dataset": "rendered", "people": 3})
     config = pose.Config(
         folder / "model.npz",
         PoseData(rendered_train=TRAINED),
@@ -52,33 +56,31 @@ def run(tmp_path_factory):
     return folder
 
 
+def shares(errors) -> dict[str, float]:
+    """PCK of normalized errors, with NaN for joints that do not count."""
+    known = errors[~np.isnan(errors)]
+    return {f"{alpha:g}": float((known <= alpha).mean()) for alpha in (0.05, 0.1, 0.2)}
+
+
 def by_hand(folder) -> dict[str, dict[str, float]]:
     """PCK of each person and joint by loops."""
     model = load_fitted(folder / "model", TrainedCascade)
     people = prepare(read_people("rendered", part="test", rendered=TRAINED), TINY)
-    right = {"coarse": [], "cascade": [], "coarse_alone": []}
+    off = {"coarse": [], "cascade": [], "coarse_alone": []}
     for row, record in enumerate(people.records):
         found = cascade.predict(
             model.params, people.images[row : row + 1], people.torso[row : row + 1], architecture=TINY
         )
         back = people.to_frame[row].inverse
-        for name, points in (
-            ("coarse", found.coarse),
-            ("cascade", found.points),
-            ("coarse_alone", found.coarse_alone),
-        ):
-            places = back(np.asarray(points[0], float))
-            for joint, place in enumerate(places):
-                off = np.hypot(*(place - record.points[joint])) / record.normalizer_px
-                if not np.isnan(off):
-                    right[name].append(off)
-    return {
-        name: {f"{alpha:g}": np.mean([off <= alpha for off in offs]) for alpha in (0.05, 0.1, 0.2)}
-        for name, offs in right.items()
-    }
+        for errors, points in zip(off.values(), (found.coarse, found.points, found.coarse_alone), strict=True):
+            for place, truth in zip(back(np.asarray(points[0], float)), record.points, strict=True):
+                errors.append(np.hypot(*(place - truth)) / record.normalizer_px)
+    return {name: shares(np.array(errors)) for name, errors in off.items()}
 
 
 def test_the_shares_of_correct_joints_agree_with_loops(run):
+    files = "result.json run.json pck.png errors.png people.jpg joints.json predictions.npz"
+    assert {path.name for path in (run / "out").iterdir()} == set(files.split())
     result = json.loads((run / "out" / "result.json").read_text())
     assert result["people"] == TRAINED // 4
     assert set(result["pck"]) == {"coarse_alone", "coarse", "cascade"}
@@ -90,12 +92,10 @@ def test_the_shares_of_correct_joints_agree_with_loops(run):
     ]
     assert result["sides"] == "the person's own"
     assert result["training"] == {"dataset": "rendered", "people": 3}
-    for net, columns in result["curves"].items():
-        if net != "alphas":
-            at = result["curves"]["alphas"].index(0.1)
-            assert {name: shares[at] for name, shares in columns.items()} == {
-                name: shares["0.1"] for name, shares in result["per_joint"][net].items()
-            }
+    at = result["curves"]["alphas"].index(0.1)
+    for net, columns in result["per_joint"].items():
+        for name, correct in columns.items():
+            assert result["curves"][net][name][at] == correct["0.1"]
     spread = result["spread_px"]["coarse"]["wrist"]
     assert spread["counted"] + spread["outliers"] <= 2 * TRAINED // 4
 
@@ -144,21 +144,25 @@ def evaluated(folder, dataset, *, prediction=FOUR_AT_ONCE, **options):
 @pytest.fixture
 def tiny(tmp_path):
     """The folder of an untrained model."""
-    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), TINY), TINY, {}))
-    return tmp_path
+    return save_untrained(tmp_path)
 
 
-def test_the_torso_is_the_one_that_was_chosen(tiny, monkeypatch):
-    """The box of compact people, the middle of their photographs, or nothing."""
-    path = write_people(tiny / "people", train=0, test=3, side=40)
-    seen = []
+@pytest.fixture
+def predicted(monkeypatch):
+    """The torsos in the photographs, and the options, of every prediction, which is the truth."""
+    calls = []
 
-    def predict(params, people, *, architecture, batch, mirrored, rotated, subcell):
-        assert (mirrored, rotated, subcell) == (True,) * 3
-        seen.append(people.to_photographs(people.torso[:, None])[:, 0])
+    def predict(params, people, *, architecture, batch, **options):
+        calls.append((people.to_photographs(people.torso[:, None])[:, 0], options))
         return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
 
     monkeypatch.setattr(evaluation, "predict_joints", predict)
+    return calls
+
+
+def test_the_torso_is_the_one_that_was_chosen(tiny, predicted):
+    """The box of compact people, the middle of their photographs, or nothing."""
+    path = write_people(tiny / "people", train=0, test=3, side=40)
     result = evaluated(tiny, PoseData((path,)), torso="box", other_torsos=("annotated", "middle", "none"))
     assert result["torso"] == "box"
     assert list(result["pck_by_torso"]) == ["box", "annotated", "middle", "none"]
@@ -167,11 +171,11 @@ def test_the_torso_is_the_one_that_was_chosen(tiny, monkeypatch):
         joints = [named[f"{side}_{joint}"] for side in "lr" for joint in ("shoulder", "hip")]
         box = (record.points.min(axis=0) + record.points.max(axis=0)) / 2
         expected = [box, np.mean(joints, axis=0), [19.5, 19.5], [np.nan, np.nan]]
-        np.testing.assert_allclose([places[number] for places in seen], expected, atol=1e-3)
+        np.testing.assert_allclose([torsos[number] for torsos, _ in predicted], expected, atol=1e-3)
 
 
 def test_without_scale_is_refused_where_there_is_none(run):
-    with pytest.raises(InputError, match=r"these people have no scale in the data set.*mpii"):
+    with pytest.raises(InputError, match=r"these people have no scale in the data set.*--no-scale is .*mpii"):
         evaluated(run, PoseData(rendered_train=TRAINED, scale=False))
 
 
@@ -185,7 +189,7 @@ def flic_run(tmp_path, monkeypatch):
     write_release(tmp_path / "flic", example("film-9.jpg"), *examples)
     joints = ORDERS["flic-7"]
     shape = dataclasses.replace(TINY, joints=joints, left_right_pairs=((0, 3), (1, 4), (2, 5)))
-    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {}))
+    save_untrained(tmp_path, shape)
     truth = np.array([FACING[joint] for joint in joints], float) - 1
     noise = np.random.default_rng(5).normal(0, 0.9, (3, len(behind), len(joints), 2))
     monkeypatch.setattr(evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*(truth + noise)))
@@ -215,28 +219,19 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     assert (result["per_joint"]["cascade"]["wrist"]["0.2"] == 1) == (sides != "person")
 
 
-@pytest.mark.parametrize("options", [{"mirrored": False}, {"subcell": False}])
-def test_the_options_of_predictions_are_passed_on(tiny, monkeypatch, options):
+@pytest.mark.parametrize("options", [{}, {"mirrored": False}, {"subcell": False}])
+def test_the_options_of_predictions_are_passed_on(tiny, predicted, options):
     path = write_people(tiny / "people", train=0, test=2, side=40)
-    passed = []
-
-    def predict(params, people, *, architecture, batch, **chosen):
-        passed.append(chosen)
-        return PredictedJoints(*[np.stack([each.points for each in people.records])] * 3)
-
-    monkeypatch.setattr(evaluation, "predict_joints", predict)
     result = evaluated(tiny, PoseData((path,)), prediction=PredictionOptions(4, **options))
     expected = {"mirrored": True, "rotated": True, "subcell": True} | options
-    assert passed == [expected] * 2
+    assert [passed for _, passed in predicted] == [expected] * 2
     assert result["prediction"] == {"batch": 4} | expected
 
 
 def test_people_of_unknown_torso_are_looked_at_twice(tmp_path):
     """Without a torso, the script scores what `predict_photograph` finds in the photographs."""
     path = write_people(tmp_path / "people", train=0, test=3, side=40)
-    shape = dataclasses.replace(TINY, frame_px=30.0)
-    model = TrainedCascade(cascade.init(jax.random.key(3), shape), shape, {})
-    save_fitted(tmp_path / "model", model)
+    save_untrained(tmp_path, dataclasses.replace(TINY, frame_px=30.0))
     result = evaluated(tmp_path, PoseData((path,)), torso="none", other_torsos=("annotated",))
     records = read_people(path, part="test")
     loaded = load_fitted(tmp_path / "model", TrainedCascade)
@@ -257,12 +252,6 @@ def test_two_data_sets_are_tested_together(tiny):
     assert (result["people"], result["dataset"]) == (4, " + ".join(paths))
 
 
-def _scored(errors) -> dict[str, float]:
-    """PCK of normalized errors, with NaN for joints that do not count."""
-    known = errors[~np.isnan(errors)]
-    return {f"{alpha:g}": float((known <= alpha).mean()) for alpha in (0.05, 0.1, 0.2)}
-
-
 def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
     """A peer without neck and head, in another order of joints, on upright and other people."""
 
@@ -271,9 +260,7 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
         arrays["torso"][::2] = 10.0
 
     path = write_people(tmp_path / "people", train=0, test=6, side=40, change=change)
-    facts = {"dataset": "rendered", "people": 3}
-    params = cascade.init(jax.random.key(3), TINY)
-    save_fitted(tmp_path / "model", TrainedCascade(params, TINY, facts))
+    save_untrained(tmp_path, facts={"dataset": "rendered", "people": 3})
     records = read_people(path, part="test")
     names, truth = records[0].names, np.stack([record.points for record in records])
     rng = np.random.default_rng(0)
@@ -304,10 +291,10 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
         scores = compared["groups"][group]
         assert (scores["people"], scores["counted"]) == (members.sum(), 12 * members.sum())
         for method, of_method in errors.items():
-            expected = _scored(of_method[members])
+            expected = shares(of_method[members])
             assert scores[method]["pck"] == pytest.approx(expected)
             assert scores["minus_peer"]["annotated"]["pck"]["0.1"] == pytest.approx(
-                _scored(errors["annotated"][members])["0.1"] - _scored(errors["peer"][members])["0.1"]
+                shares(errors["annotated"][members])["0.1"] - shares(errors["peer"][members])["0.1"]
             )
             for alpha, share in expected.items():
                 low, high = scores[method]["interval"][alpha]
@@ -337,13 +324,6 @@ def test_sides_are_for_flic_alone():
         read_people("rendered", part="test", rendered=4, sides="observer")
 
 
-def test_figures_are_written(run):
-    assert {path.name for path in (run / "out").iterdir()} == {
-        *("result.json", "run.json", "pck.png", "errors.png", "people.jpg", "joints.json"),
-        "predictions.npz",
-    }
-
-
 @pytest.mark.slow
 def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     """All test people, with and without the torso.
@@ -355,15 +335,13 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     config = pose.Config(data=PoseData((str(folder),)), output=Output(tmp_path / "out"))
     result = json.loads(pose.main(config).read_text())
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
-    rows = {
-        "coarse net alone, before the spatial model | annotated": ("annotated", "coarse_alone"),
-        "coarse net alone, before the spatial model | none": ("none", "coarse_alone"),
-        "coarse net and spatial model | annotated": ("annotated", "coarse"),
-        "cascade | annotated": ("annotated", "cascade"),
-        "coarse net and spatial model | none": ("none", "coarse"),
-        "cascade | none": ("none", "cascade"),
+    nets = {
+        "coarse net alone, before the spatial model": "coarse_alone",
+        "coarse net and spatial model": "coarse",
+        "cascade": "cascade",
     }
-    for row, (torso, net) in rows.items():
+    for (name, net), torso in itertools.product(nets.items(), ("annotated", "none")):
+        row = f"{name} | {torso}"
         [stated] = [line for line in card.splitlines() if f"| {row} |" in line]
         figures = [float(figure) for figure in stated.split("|")[3:-1]]
         shares = list(result["pck_by_torso"][torso][net].values())
