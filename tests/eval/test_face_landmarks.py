@@ -43,13 +43,10 @@ def test_the_result_has_every_method(result):
     assert result["rounds"][-1] == pytest.approx(result["nme_outer"]["look_back"])
 
 
-def test_figures_are_written(config, result):
+def test_the_page_and_its_figures_show_it(config, result):
     for name in ("figure_3.jpg", "cumulative_error.png", "jitter.png"):
         with PillowImage.open(config.output.out / name) as picture:
             assert min(picture.size) > 100
-
-
-def test_the_page_shows_it(config, result):
     section = assert_shown(probes.landmarks, result, config.output.out)
     assert [row[0] for row in section.tables[0].rows] == ["mean", "rgb_ridge", "convnet_ridge", "look_back"]
 

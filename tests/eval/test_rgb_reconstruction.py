@@ -110,17 +110,14 @@ def test_the_curve_is_that_of_probes_fitted_to_rows_in_memory(faces, tmp_path, s
     curve = result_of(main, config)["curve"]
     split = read_split(faces)
     order = np.random.default_rng(0).permutation(27)
-    rows = {"weights": small_network, "layer": "pool5"}
-    train = variation_parts(
-        split.train.take(order),
-        **rows,
-        copies=20,
-        folder=tmp_path / "a",
-        contents=PartContents(squares_px=46, seeds=order),
-    )[0]
-    test = variation_parts(
-        split.test, **rows, copies=1, folder=tmp_path / "b", contents=PartContents(squares_px=46)
-    )[0]
+
+    def rows(records, copies, **seeds):
+        contents, folder = PartContents(squares_px=46, **seeds), tmp_path / str(copies)
+        return variation_parts(
+            records, small_network, layer="pool5", copies=copies, folder=folder, contents=contents
+        )[0]
+
+    train, test = rows(split.train.take(order), 20, seeds=order), rows(split.test, 1)
     for number, count in enumerate(curve["images"]):
         features = train["features"][: 20 * count].astype(np.float32)
         colors = rgb_targets(train["squares"][: 20 * count])

@@ -134,7 +134,9 @@ def test_the_truth_beside_the_predictions_is_not_scored(tmp_path: Path, valid, p
         assert scored("pckh", valid, path)["total"] == 0
 
 
-def test_another_order_of_as_many_joints_is_told(tmp_path: Path, rng, capsys):
+def test_another_order_of_as_many_joints_is_told_and_the_seven_of_this_library_are_known(
+    tmp_path: Path, rng, capsys
+):
     points = rng.uniform(100, 200, (5, 11, 2))
     truth = saved(tmp_path / "flic.npz", joints_pc=points, istest=np.ones(5, bool))
     face_first = [ORDERS["flic"].index(name) for name in ORDERS["flic-11-face-first"]]
@@ -144,24 +146,15 @@ def test_another_order_of_as_many_joints_is_told(tmp_path: Path, rng, capsys):
     assert capsys.readouterr().err.count("as many are in flic-11-face-first") == 1
     result = scored("flic_pck", truth, path, order="flic-11-face-first", **options)
     assert (result["total"], result["notes"], capsys.readouterr().err) == (100, [], "")
-
-
-def test_the_seven_joints_of_this_library_are_scored(tmp_path: Path, rng):
-    points = rng.uniform(100, 200, (5, 11, 2))
-    truth = saved(tmp_path / "flic.npz", joints_pc=points, istest=np.ones(5, bool))
     seven = points[:, [*range(6), ORDERS["flic"].index("nose")]]
-    result = scored("flic_pck", truth, saved(tmp_path / "a.npz", preds=seven), sides="person")
+    result = scored("flic_pck", truth, saved(tmp_path / "b.npz", preds=seven), **options)
     assert (result["total"], result["joints"]) == (100, list(ORDERS["flic-7"]))
 
 
-def lsp_file(path: Path, rng) -> tuple[Path, np.ndarray]:
+def test_lsp_is_scored_on_its_test_people(tmp_path: Path, rng):
     joints = rng.uniform(1, 180, (1003, 14, 2))
     flagged = np.concatenate([joints, np.zeros((1003, 14, 1))], axis=-1)
-    return write_mat(path, {"joints": flagged.transpose(2, 1, 0)}), joints
-
-
-def test_lsp_is_scored_on_its_test_people(tmp_path: Path, rng):
-    truth, joints = lsp_file(tmp_path / "joints.mat", rng)
+    truth = write_mat(tmp_path / "joints.mat", {"joints": flagged.transpose(2, 1, 0)})
     joints[:1000] += 500
     joints[1001, 13] = np.nan
     of_all = write_mat(tmp_path / "all.mat", {"pred": joints.transpose(2, 1, 0)})

@@ -43,9 +43,11 @@ def records():
     ]
 
 
-@pytest.fixture(autouse=True)
-def two_photographs_a_chunk(monkeypatch):
-    monkeypatch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
+@pytest.fixture(autouse=True, scope="module")
+def two_photographs_a_chunk():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
+        yield
 
 
 def contents(folder):
@@ -56,9 +58,7 @@ def contents(folder):
 def whole(tmp_path_factory, weights, records):
     """The bytes of a finished database."""
     folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
-        build_database(folder, records, weights, plan=PLAN)
+    build_database(folder, records, weights, plan=PLAN)
     return contents(folder)
 
 
@@ -108,28 +108,23 @@ def test_a_whole_database_is_left_as_it_is(folder, weights, records):
 def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, killed_in):
     """Killed in the second chunk, before or after any of its files is written."""
 
+    def die(path, start, content):
+        write_at(path, start, content[: len(content) // 2])
+        if path.name == killed_in:
+            raise KeyboardInterrupt
+
+    def die_at_once(*_):
+        raise KeyboardInterrupt
+
     def two_chunks_then_killed(chunks):
         yield chunks[0]
-        if killed_in != "manifest.json":
-            append = write_at
-
-            def die(path, start, content):
-                append(path, start, content[: len(content) // 2])
-                if path.name == killed_in:
-                    raise KeyboardInterrupt
-
-            monkeypatch.setattr(stages, "write_at", die)
-        else:
-            monkeypatch.setattr(stages, "write_json", lambda *_: _die())
+        monkeypatch.setattr(stages, "write_at", write_at if killed_in == "manifest.json" else die)
+        monkeypatch.setattr(stages, "write_json", die_at_once)
         yield chunks[1]
-
-    def _die():
-        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build_database(tmp_path, records, weights, plan=PLAN, watch=two_chunks_then_killed)
     monkeypatch.undo()
-    monkeypatch.setattr(database, "PHOTOGRAPHS_PER_CHUNK", 2)
     with pytest.raises(InputError, match="is not finished"):
         read_database(tmp_path, "conv2")
     remaining = []
