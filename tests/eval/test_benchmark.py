@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.builders.pose_architectures import tiny
 from tests.reference import distance_transform as reference
 
 PYTHON = Path(sys.executable)
-FAKE = "tests.eval.fake_peer"
+FAKE, ABSENT = "tests.eval.fake_peer", "tests.eval.absent_peer"
 NUMBERS = np.arange(6.0).reshape(2, 3)
 
 
@@ -52,6 +53,9 @@ def doubling(*, factor: float = 2.0, calls: list | None = None, **inputs: np.nda
         our_units=6,
         peer_units=6,
     )
+
+
+FALTERING = doubling(falters=np.array(1))
 
 
 def test_both_sides_are_timed_when_the_quality_is_equal():
@@ -84,28 +88,24 @@ def test_without_equal_quality_nothing_is_timed():
     assert len(calls) == 1
 
 
-def test_a_peer_that_is_not_installed_is_named():
-    case = Case("nobody", "tests.eval.absent_peer", lambda: [doubling()])
-    found = benchmark.run_case(case, PYTHON, seconds=0.0)
-    assert found["comparisons"] == []
-    assert found["skipped"].startswith("nobody: ModuleNotFoundError")
-    assert "a_package_that_nobody_has" in found["skipped"]
+def without_weights():
+    raise InputError("there are no weights")
 
 
-def test_what_was_measured_before_a_peer_breaks_off_is_kept():
-    falters = doubling(falters=np.array(1))
-    case = Case("fake", FAKE, lambda: [doubling(), falters, doubling()])
-    found = benchmark.run_case(case, PYTHON, seconds=0.0)
-    assert len(found["comparisons"]) == 1
-    assert found["skipped"] == "fake: RuntimeError: out of steam"
-
-
-def test_a_case_that_ours_cannot_do_says_why():
-    def comparisons():
-        raise InputError("there are no weights")
-
-    found = benchmark.run_case(Case("fake", FAKE, comparisons), PYTHON, seconds=0.0)
-    assert found["skipped"] == "ours: there are no weights"
+@pytest.mark.parametrize(
+    ("peer", "module", "comparisons", "finished", "skipped"),
+    [
+        ("nobody", ABSENT, lambda: [doubling()], 0, "nobody: ModuleNotFoundError.*a_package_that_nobody_has"),
+        ("fake", FAKE, lambda: [doubling(), FALTERING, doubling()], 1, "fake: RuntimeError: out of steam$"),
+        ("fake", FAKE, without_weights, 0, "ours: there are no weights$"),
+    ],
+)
+def test_a_case_that_breaks_off_says_why_and_keeps_what_was_measured(
+    peer, module, comparisons, finished, skipped
+):
+    found = benchmark.run_case(Case(peer, module, comparisons), PYTHON, seconds=0.0)
+    assert len(found["comparisons"]) == finished
+    assert re.match(skipped, found["skipped"])
 
 
 def test_a_program_that_is_no_worker_is_refused():
@@ -116,7 +116,7 @@ def test_a_program_that_is_no_worker_is_refused():
 def test_the_command_writes_its_results_and_prints_them(tmp_path, monkeypatch, capsys):
     cases = {
         "features": Case("fake", FAKE, lambda: [doubling(), doubling(factor=3.0)]),
-        "sift": Case("nobody", "tests.eval.absent_peer", lambda: []),
+        "sift": Case("nobody", ABSENT, lambda: []),
     }
     monkeypatch.setattr(benchmark, "CASES", cases)
     config = benchmark.Config(
@@ -163,30 +163,27 @@ def test_ratios_are_of_the_times_a_unit():
     assert found == pytest.approx({"of_medians": 10.0, "of_minima": 20.0, "of_cpu_medians": 5.0})
 
 
-def first_run(module):
-    comparison = next(iter(module.CASE.comparisons()))
+def first_run(case):
+    comparison = next(iter(case.comparisons()))
     return comparison, {name: np.asarray(value) for name, value in comparison.ours().items()}
 
 
 def test_features_are_compared_with_the_largest_activation(monkeypatch):
     monkeypatch.setattr(features, "SIZES", (("alexnet", "conv1", 2, 47),))
-    comparison, ours = first_run(features)
+    comparison, ours = first_run(features.CASE)
     assert comparison.inputs["images"].shape == (2, 47, 47, 3)
     assert comparison.inputs["kernel0"].shape == (64, 3, 11, 11)
     assert comparison.check(ours, ours).equal
-    off = ours["features"] + 2e-4 * ours["features"].max() * np.eye(1, ours["features"].size).reshape(
-        ours["features"].shape
-    )
+    off = ours["features"].copy()
+    off.flat[0] += 2e-4 * off.max()
     assert not comparison.check(ours, {"features": off}).equal
 
 
 def test_the_pose_cascade_its_gradient_and_what_it_sees_are_torchs(monkeypatch):
     shape = tiny(features=(8, 8, 16), levels=3, group_norm=True)
     monkeypatch.setattr(pose_cascade, "small", lambda *_, pooling: replace(shape, pooling=pooling))
-    monkeypatch.setattr(pose_cascade, "POOLINGS", (8,))
-    monkeypatch.setattr(pose_cascade, "BATCH", 2)
-    monkeypatch.setattr(pose_cascade, "IMAGES", 6)
-    monkeypatch.setattr(pose_cascade, "SIDE_PX", 20)
+    for name, value in {"POOLINGS": (8,), "BATCH": 2, "IMAGES": 6, "SIDE_PX": 20}.items():
+        monkeypatch.setattr(pose_cascade, name, value)
     for comparison in pose_cascade.CASE.comparisons():
         ours = {name: np.asarray(value) for name, value in comparison.ours().items()}
         task = torch_cascade.prepare(comparison.inputs)
@@ -208,7 +205,7 @@ def test_energy_is_data_cost_and_squared_differences_of_flow(rng):
 def test_belief_propagation_may_not_cost_more_energy(monkeypatch, rng):
     costs = rng.uniform(size=(3, 1, 4, 1, 4)).astype(np.float32)
     monkeypatch.setattr(belief_propagation, "photograph_costs", lambda count: costs)
-    comparison, ours = first_run(belief_propagation)
+    comparison, ours = first_run(belief_propagation.CASE)
     assert ours["labels"].shape == (3, 1, 4, 2)
     elsewhere = np.zeros_like(ours["labels"])
     peer = {"labels": ours["labels"][:2], "iterations": np.array(5)}
@@ -219,7 +216,7 @@ def test_belief_propagation_may_not_cost_more_energy(monkeypatch, rng):
 
 def test_distance_transforms_are_compared_with_all_samples(monkeypatch):
     monkeypatch.setattr(distance_transform, "SIZES", ((2, 6, 1.0),))
-    comparison, ours = first_run(distance_transform)
+    comparison, ours = first_run(distance_transform.CASE)
     truth = reference.distance_transform(
         comparison.inputs["fields"], weight=(1, 1), axes=(1, 2), penalty="squared", shift=(0, 0)
     )
@@ -231,7 +228,7 @@ def test_distance_transforms_are_compared_with_all_samples(monkeypatch):
 
 def test_sift_must_be_that_of_the_definition(monkeypatch, rng):
     monkeypatch.setattr(sift, "CENTERS", 2)
-    comparison, ours = first_run(sift)
+    comparison, ours = first_run(sift.CASE)
     noise = {"descriptors": rng.uniform(size=(*ours["descriptors"].shape[:2], 128))}
     quality = comparison.check(ours, noise)
     assert quality.equal
@@ -255,7 +252,7 @@ def test_memory_of_a_search_is_told_for_both_ways_to_store(tmp_path):
 def test_neighbours_may_differ_in_ties_only(monkeypatch):
     monkeypatch.setattr(nearest_neighbors, "QUERIES", 5)
     monkeypatch.setattr(nearest_neighbors, "SEARCHES", ((70, 256, 3),))
-    comparison, ours = first_run(nearest_neighbors)
+    comparison, ours = first_run(nearest_neighbors.CASE)
     queries, database = comparison.inputs["queries"], comparison.inputs["database"]
     brute = np.argsort(-(queries @ database.T), axis=1)[:, :4]
     assert comparison.check(ours, {"indices": brute[:, :3]}).figures["ties"] == 0
@@ -289,8 +286,7 @@ def test_ridge_is_compared_by_scikit_learn_itself(monkeypatch):
 
 def test_ridge_must_choose_alike_and_be_equal_to_the_peers(monkeypatch):
     small_ridge(monkeypatch)
-    comparison = next(iter(ridge.FRACRIDGE.comparisons()))
-    ours = {name: np.asarray(value) for name, value in comparison.ours().items()}
+    comparison, ours = first_run(ridge.FRACRIDGE)
     assert comparison.inputs["features"].shape == (30, 40)
     assert np.bincount(comparison.inputs["folds"]).tolist() == [6] * 5
     assert comparison.check(ours, ours).equal

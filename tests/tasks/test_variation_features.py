@@ -61,16 +61,14 @@ def test_rows_are_the_variations_of_each_image_in_turn(compute):
     np.testing.assert_array_equal(squares[1::2], squares[::2, :, ::-1])
 
 
-def test_unchanged_images_are_read_from_the_cache(compute):
+@pytest.mark.parametrize("where", ["file", "memory"])
+def test_unchanged_images_are_read_from_the_cache_and_a_changed_pixel_is_computed_again(
+    compute, records, where
+):
     features, _ = compute()
     again, computed = compute()
     assert computed == 0
     np.testing.assert_array_equal(again, features)
-
-
-@pytest.mark.parametrize("where", ["file", "memory"])
-def test_one_changed_pixel_is_computed_again(compute, records, where):
-    features, _ = compute()
     if where == "file":
         image = np.asarray(Image.open(records[1].image)).copy()
         image[7, 5] ^= 255
@@ -93,12 +91,17 @@ def test_parts_are_joined_in_order(compute, monkeypatch):
     np.testing.assert_array_equal(parts, whole)
 
 
-def test_parts_contain_colours_and_labels_of_the_same_variations(records, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        variation_features,
-        "global_features",
-        lambda squares, **_: np.stack([square.mean(axis=(0, 1)) for square in squares]),
-    )
+@pytest.fixture
+def mean_colors(monkeypatch):
+    """Let the features of a square be its mean colour."""
+
+    def means(squares, **_):
+        return np.stack([square.mean(axis=(0, 1)) for square in squares])
+
+    monkeypatch.setattr(variation_features, "global_features", means)
+
+
+def test_parts_contain_colours_and_labels_of_the_same_variations(records, tmp_path, mean_colors):
     seeds = np.array([5, 7, 5])
     contents = PartContents(
         squares_px=8,
@@ -118,13 +121,8 @@ def test_parts_contain_colours_and_labels_of_the_same_variations(records, tmp_pa
             np.testing.assert_array_equal(part["squares"][4 * number + row], expected)
 
 
-def test_rows_of_parts_are_summed_up(records, tmp_path, monkeypatch):
+def test_rows_of_parts_are_summed_up(records, tmp_path, mean_colors, monkeypatch):
     monkeypatch.setattr(variation_features, "_PART", 4)
-    monkeypatch.setattr(
-        variation_features,
-        "global_features",
-        lambda squares, **_: np.stack([square.mean(axis=(0, 1)) for square in squares]),
-    )
     parts = variation_parts(records, load("alexnet"), layer="conv1", copies=4, folder=tmp_path / "c")
     assert len(parts) == 3
     values = np.arange(24.0).reshape(12, 2) ** 2

@@ -17,19 +17,11 @@ TRUTH = np.array([[[10.0, 20], [30, 40]], [[50, 12], [np.nan, np.nan]], [[5, 5],
 
 @pytest.fixture
 def people():
-    return prepare(
-        [
-            record_of(
-                np.full((64, 64, 3), number, np.uint8),
-                source_id=str(number),
-                names=NAMES,
-                points=points,
-                normalizer_px=20.0,
-            )
-            for number, points in enumerate(TRUTH)
-        ],
-        ARCHITECTURE,
-    )
+    records = [
+        record_of(np.full((64, 64, 3), number, np.uint8), names=NAMES, points=points, normalizer_px=20.0)
+        for number, points in enumerate(TRUTH)
+    ]
+    return prepare(records, ARCHITECTURE)
 
 
 def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkeypatch):
@@ -46,19 +38,15 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
     np.testing.assert_allclose(predicted.coarse_alone, predicted.cascade + 2)
 
 
-def test_shares_count_the_joints_that_are_annotated(people):
+def test_shares_count_the_joints_that_are_annotated_and_those_not_found_as_wrong(people):
     wrong = TRUTH + np.array([0.0, 3.0])
     right = TRUTH.copy()
     right[0, 0] += [0, 2.01]
     assert score(PredictedJoints(right, wrong, TRUTH), people, NAMES) == Scores(
         (0.8, 0.8, 1.0), (0.0, 0.0, 1.0)
     )
-
-
-def test_joints_that_are_not_found_are_wrong(people):
     nowhere = np.full_like(TRUTH, np.nan)
-    predicted = PredictedJoints(TRUTH, nowhere, TRUTH)
-    assert score(predicted, people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
+    assert score(PredictedJoints(TRUTH, nowhere, TRUTH), people, NAMES) == Scores((1.0,) * 3, (0.0,) * 3)
 
 
 def test_nobody_to_compare_with_is_refused(people):
