@@ -13,13 +13,13 @@ from convcorr_jax.io.arrays import read_arrays as read_arrays
 from convcorr_jax.io.arrays import write_arrays as write_arrays
 from convcorr_jax.io.arrays import write_arrays_uncompressed as write_arrays_uncompressed
 from convcorr_jax.io.atomic import check_writable as check_writable
+from convcorr_jax.io.atomic import file_lock as file_lock
 from convcorr_jax.io.atomic import make_folder as make_folder
 from convcorr_jax.io.atomic import remove_abandoned as remove_abandoned
 from convcorr_jax.io.atomic import temporary_folder as temporary_folder
 from convcorr_jax.io.atomic import write_at as write_at
 from convcorr_jax.io.atomic import writing_to as writing_to
 from convcorr_jax.io.atomic import written_whole as written_whole
-from convcorr_jax.io.file_lock import file_lock as file_lock
 from convcorr_jax.io.fitted import Fitted as Fitted
 from convcorr_jax.io.fitted import Savable as Savable
 from convcorr_jax.io.fitted import load_fitted as load_fitted
@@ -39,7 +39,7 @@ from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
 from convcorr_jax.io.outputs import check_file as check_file
 from convcorr_jax.io.outputs import check_outputs as check_outputs
+from convcorr_jax.io.outputs import user_folder as user_folder
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points
 from convcorr_jax.io.points import write_points as write_points
-from convcorr_jax.io.user_folders import user_folder as user_folder

@@ -46,6 +46,6 @@ from convcorr_jax.report.plots import cumulative_curves as cumulative_curves
 from convcorr_jax.report.plots import interval_curves as interval_curves
 from convcorr_jax.report.plots import learning_curve as learning_curve
 from convcorr_jax.report.plots import pck_curves as pck_curves
+from convcorr_jax.report.plots import score_curves as score_curves
+from convcorr_jax.report.plots import score_table as score_table
 from convcorr_jax.report.plots import training_curves as training_curves
-from convcorr_jax.report.tables import score_curves as score_curves
-from convcorr_jax.report.tables import score_table as score_table

@@ -1,4 +1,4 @@
-"""Plots: curves, training runs, confusion matrices, histograms; and images and arrays as text.
+"""Plots: curves, training runs, confusion matrices, histograms; tables of scores; images and arrays as text.
 
 The functions take arrays and return a matplotlib `Figure`, which `pixels` converts to an image.
 """
@@ -16,9 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, ScalarFormatter
 from PIL import Image as PillowImage
+from rich.box import SIMPLE
+from rich.table import Table
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
+from convcorr_jax.metrics import JointTable, Protocol
+from convcorr_jax.report.drawing import pixels
 from convcorr_jax.shapes import Image
 
 _DPI = 100
@@ -302,3 +306,32 @@ def array_text(array: np.ndarray) -> str:
     'AQL/'
     """
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def score_table(percentages: Mapping[float, Mapping[str, float | None]], *, title: str, caption: str) -> Table:
+    """Return a table with one row for each threshold and one column for each kind of joint; None is a dash."""
+    table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True, title=title, caption=caption)
+    table.add_column("@")
+    for column in next(iter(percentages.values())):
+        table.add_column(column, justify="right")
+    for alpha, shares in percentages.items():
+        cells = ("-" if share is None else f"{share:.2f}" for share in shares.values())
+        table.add_row(f"{alpha:g}", *cells)
+    return table
+
+
+def score_curves(table: JointTable, *, protocol: Protocol) -> Image:
+    """Draw PCK of every column over the thresholds, under the protocol's name."""
+    shares: Sequence[Sequence[float]] = np.nan_to_num(table.shares).tolist()
+    lines = dict(zip(table.columns, shares, strict=True))
+    return pixels(pck_curves({protocol.name: lines}, alphas=table.alphas, x_label="threshold"))
+
+
+def estimate(value: float, interval: Sequence[float]) -> str:
+    """Return a number with its interval as text.
+
+    >>> estimate(0.687, (0.671, 0.702))
+    '0.687 [0.671, 0.702]'
+    """
+    low, high = interval
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

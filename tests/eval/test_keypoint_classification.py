@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
+from convcorr_jax.report.plots import estimate
 from convcorr_jax.report.sections import correspondence
-from convcorr_jax.report.tables import estimate
 from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import FeatureOptions, classification
 from eval import keypoint_classification

@@ -11,8 +11,8 @@ from convcorr_jax.cli import main as convcorr
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image, write_at
 from convcorr_jax.keypoints import detection
+from convcorr_jax.report.plots import estimate
 from convcorr_jax.report.sections import correspondence
-from convcorr_jax.report.tables import estimate
 from convcorr_jax.runtime import run, stages
 from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining

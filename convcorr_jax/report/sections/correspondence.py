@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.report.page import LONG, PageFigure, Section, Table, Widget
-from convcorr_jax.report.tables import estimate
+from convcorr_jax.report.plots import estimate
 
 # Long et al. 2014, Table 2: PASCAL VOC 2011, CaffeNet conv4, mean over 20 categories.
 PUBLISHED_TRANSFER = {

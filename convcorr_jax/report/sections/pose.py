@@ -11,7 +11,7 @@ from typing import Any
 
 from convcorr_jax.metrics import FLIC_PCK, MPII_PCKH
 from convcorr_jax.report.page import TOMPSON, PageFigure, Section, Table, Widget
-from convcorr_jax.report.tables import estimate
+from convcorr_jax.report.plots import estimate
 
 Rows = Mapping[str, Mapping[str, float | None]]
 """Cells by row and column."""

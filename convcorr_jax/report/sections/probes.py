@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.report.page import SHARIF, PageFigure, Section, Table, Widget
-from convcorr_jax.report.tables import estimate
+from convcorr_jax.report.plots import estimate
 
 _PAPER = "Sharif Razavian et al. 2014"
 _SLIDERS = (
