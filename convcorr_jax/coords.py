@@ -285,4 +285,4 @@ def linear_weights(positions: Float[Any, " n"], length: int) -> Float[Any, "n le
     return (1 - abs(inside[:, None] - np.arange(length)[None])).clip(0)
 
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

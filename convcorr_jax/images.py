@@ -99,4 +99,4 @@ def sample(
     return np.stack(channels, axis=-1)
 
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -41,8 +41,9 @@ class PhotographAlignment(NamedTuple):
     """The correspondence of the cells of two photographs, a and b."""
 
     forward: Alignment
-    """Of a's cells with b's grid; ``backward`` of b's cells with a's grid."""
+    """The flow of a's cells in b's grid."""
     backward: Alignment
+    """The flow of b's cells in a's grid."""
     cycle_error: Float[np.ndarray, "h w"]
     """The distance in cells between each cell of a and its position after the forward and the backward flow."""
     distinctness: Float[np.ndarray, "h w"]
@@ -52,7 +53,7 @@ class PhotographAlignment(NamedTuple):
     data_cost: Float[np.ndarray, "h w h_b w_b"]
     """The mutual cost of matching each cell of a with each cell of b."""
     a_to_px: coords.Transform
-    """Cells to pixels, for b too."""
+    """The map from cells of a to its pixels."""
     b_to_px: coords.Transform
     shown_a: coords.Box
     """The part that was aligned, in pixels: the box with the margin, or all of the photograph; for b too."""
@@ -127,7 +128,8 @@ def align_photographs(
     weight = np.float32(smoothness)
     costs = jax.ShapeDtypeStruct((*grid.size, *grid.size), np.float32)
     with ThreadPoolExecutor(1) as executor:
-        # A first call spends most of its time on the compilation of two programs, which run in parallel.
+        # A first call spends most of its time on the compilation of two programs, which run in parallel. JAX
+        # finds the compiled `align_costs` by the types of arguments, so smoothness has that of the later call.
         executor.submit(lambda: align_costs.lower(costs, smoothness=weight).compile())
         described = describe(params, pyramid)
     check_descriptors(described, name="photographs'")
@@ -251,4 +253,4 @@ def _align_both_ways(described: Float[Array, "2 h w d"], smoothness: np.float32)
 _pair_cost = jax.jit(data_cost)
 
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

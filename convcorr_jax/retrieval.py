@@ -352,4 +352,4 @@ def _common_labels(
     return jnp.asarray(labels[:m]), labels[m:]
 
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -17,7 +17,8 @@ without the scored category scores there.
 
 ``interval`` is the 95 % bootstrap interval over pairs or test objects; ``conv_flow_minus`` the difference to
 each other method, paired; ``other_protocols`` the figures by further protocols in use for the data set. The
-predictions of a method are cached in ``--out``, and a second run with the same settings uses them.
+predictions of a method, every keypoint of every pair, are cached in ``<method>.npz`` in ``--out``, and a second
+run with the same settings uses them.
 """
 
 import time

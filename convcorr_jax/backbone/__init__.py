@@ -21,4 +21,4 @@ from convcorr_jax.backbone.receptive_field import cell_centers as cell_centers
 from convcorr_jax.backbone.receptive_field import grid_size as grid_size
 from convcorr_jax.backbone.receptive_field import receptive_field as receptive_field
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -58,6 +58,7 @@ class Aligner:
         recipe = RECIPES[loaded.network.name]
         if layers:
             recipe = dataclasses.replace(recipe, layers=layers)
+        # Layers that the network lacks are refused now, before photographs are read.
         descriptor_grid(loaded.network, recipe)
         return cls(loaded, recipe, smoothness)
 

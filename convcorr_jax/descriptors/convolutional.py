@@ -1,4 +1,6 @@
-"""Convolutional descriptors on one grid: columns of one or more layers, at one or more input sizes.
+"""Convolutional descriptors of cells (`convolutional_descriptors`) and of whole images (`global_features`).
+
+The descriptors of cells are columns of one or more layers, at one or more input sizes, on one grid.
 
 The grid is that of the last layer of the recipe at the largest size. Every other map (another layer, a smaller
 input) is read at the grid's cell centres by bilinear interpolation between its own receptive-field centres, so
@@ -9,7 +11,7 @@ Differs from the paper: Long et al. 2014 use conv4 alone at one size, not centre
 states, not normalised; `PAPER_RECIPES` has that recipe at unit length. Centring on the image's own mean column
 removes what all its cells share, which does not help to match them.
 
-One vector for a whole image: a layer's activations, flattened and scaled to unit length.
+The descriptor of a whole image is a layer's activations, flattened and scaled to unit length.
 
 Source: Sharif Razavian et al. 2014, section 3.1, where the feature f is fc6 at unit length. Differs from the
 paper: weights without fully connected layers use pool5, the input of fc6.

@@ -27,4 +27,4 @@ from convcorr_jax.flow.warping import sample_flow as sample_flow
 from convcorr_jax.flow.warping import upsample_flow as upsample_flow
 from convcorr_jax.flow.warping import warp as warp
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -1,9 +1,4 @@
-"""Messages that pass through whole rows and columns of a grid, one cell after the other.
-
-Arrays are laid out as in `convcorr_jax.flow.messages`: data costs are ``[h_t, w_t, h_s, w_s]``, and messages
-``[4, h_t, w_t, h_s, w_s]`` travel right, left, down and up.
-
-Three message-passing schedules of belief propagation on a 4-connected grid.
+"""Three message-passing schedules of belief propagation on a 4-connected grid.
 
 Arrays have their label axes first and their cells last, ``[h_t, w_t, h_s, w_s]``, so that a message is computed
 by minima over long contiguous runs. Messages are ``[4, h_t, w_t, h_s, w_s]``: entry d holds the *incoming*
@@ -96,6 +91,7 @@ class Wiring(NamedTuple):
     """Converts messages to that layout."""
     round: Callable[[Any], Any]
     finish: Callable[[Any], Float[Array, "4 h_t w_t h_s w_s"]]
+    """Converts them back."""
     belief: Callable[[Any], Float[Array, "h_t w_t h_s w_s"]]
     """Computes the data cost plus all incoming messages of every cell."""
 

@@ -56,4 +56,4 @@ from convcorr_jax.keypoints.response_histogram import response_peaks as response
 from convcorr_jax.keypoints.response_histogram import sharpness as sharpness
 from convcorr_jax.keypoints.response_histogram import sift_window as sift_window
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -80,4 +80,4 @@ from convcorr_jax.metrics.segmentation import confusion_counts as confusion_coun
 from convcorr_jax.metrics.segmentation import iou_sums as iou_sums
 from convcorr_jax.metrics.segmentation import segmentation_scores as segmentation_scores
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -20,4 +20,4 @@ from convcorr_jax.patches.views import view as view
 from convcorr_jax.patches.views import view_size as view_size
 from convcorr_jax.patches.views import windows as windows
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

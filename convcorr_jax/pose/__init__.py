@@ -60,4 +60,4 @@ from convcorr_jax.pose.trained import FoundJoints as FoundJoints
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade
 from convcorr_jax.pose.trained import predict_photograph as predict_photograph
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

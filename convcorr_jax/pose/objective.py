@@ -80,7 +80,7 @@ def loss(
     phase: Phase,
     robust: bool = False,
 ) -> tuple[Float[Array, ""], Losses]:
-    """Compute the loss of a phase, for ``jax.value_and_grad(..., argnums=1, has_aux=True)``.
+    """Compute the loss of a phase, and its parts for ``has_aux=True`` of `jax.grad`.
 
     Parameters on which the loss does not depend have zero gradients.
 

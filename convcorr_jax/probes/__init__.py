@@ -61,4 +61,4 @@ from convcorr_jax.probes.segmentation import mixing_rows as mixing_rows
 from convcorr_jax.probes.segmentation import predict_label_map as predict_label_map
 from convcorr_jax.probes.segmentation import resize_responses as resize_responses
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

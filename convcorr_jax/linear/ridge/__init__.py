@@ -41,4 +41,4 @@ from convcorr_jax.linear.ridge.solvers import TargetRows as TargetRows
 from convcorr_jax.linear.ridge.solvers import fit as fit
 from convcorr_jax.linear.ridge.solvers import solve as solve
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -19,4 +19,4 @@ from convcorr_jax.linear.svm.problem import Loss as Loss
 from convcorr_jax.linear.svm.problem import Padded as Padded
 from convcorr_jax.linear.svm.problem import pad as pad
 
-_promote_arrays(globals())
+_promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

@@ -236,8 +236,8 @@ class Sampling:
     """The order in which people come to the places of batches.
 
     All people come once in random order, then again in another order. With at least `LEAST_FOR_EACH_PLACE`
-    people for each place of a batch, each place has its own people, those whose number modulo the batch size is
-    the place's, and its own orders: a host then needs the people of its own places only. The people of a batch
+    people for each place of a batch, each place has its own people in its own orders: in batches of 4, person 6
+    always comes to place 6 % 4 = 2. A host then needs the people of its own places only. The people of a batch
     depend on nothing but the attributes and the step, so that one host and several draw the same. ``people``
     counts those whose image cannot be read, too.
     """

@@ -57,6 +57,7 @@ class TrainState(NamedTuple):
     average: Params
     """The running mean of the parameters, which is validated and saved as the model."""
     moments: Any
+    """The state of the optimizer, of the same structure in all phases."""
 
 
 class StepMetrics(NamedTuple):
@@ -195,8 +196,13 @@ class TrainingLog:
         self._pending.append(metrics)
         self._timed_steps += 1
 
-    def log_losses(self, step: int, phase: Phase, *, people_of: Callable[[int], Sequence[str]]) -> None:
-        """Log the mean losses of the steps added since the last call, and write the file."""
+    def log_losses(
+        self, step: int, phase: Phase, *, batch: int, people_of: Callable[[int], Sequence[str]]
+    ) -> None:
+        """Log the mean losses of the steps added since the last call, and write the file.
+
+        ``batch`` is the size of a batch of all hosts, ``people_of`` returns the people of a step on this host.
+        """
         metrics: list[StepMetrics] = jax.device_get(self._pending)
         seconds = time.perf_counter() - self._since
         for number, of_step in enumerate(metrics, start=step - len(metrics)):
@@ -210,7 +216,7 @@ class TrainingLog:
         for name in metrics[0].parts._fields:
             line[name] = float(np.mean([getattr(of_step.parts, name) for of_step in metrics]))
         if self._timed_steps:
-            line["images_per_s"] = round(self._timed_steps * len(people_of(step)) / seconds, 1)
+            line["images_per_s"] = round(self._timed_steps * batch / seconds, 1)
         self.lines.append(line)
         self._pending = []
         self._write()

@@ -226,7 +226,7 @@ def train_phase(
             done = step + 1
             validates = done % run.config.training.validate_every == 0 or done == steps.stop
             if validates or done % LOG_EVERY_STEPS == 0:
-                log.log_losses(done, phase, people_of=partial(people_of, run))
+                log.log_losses(done, phase, batch=run.plan.batch, people_of=partial(people_of, run))
                 update_bar(done - steps.start, message=log.status)
             if validates:
                 average = devices.first_copy(state.average)

@@ -24,7 +24,7 @@ def test_lines_are_on_disk_and_those_after_the_last_checkpoint_are_dropped(tmp_p
     for step in (2, 4):
         log.add(metrics(1.0))
         log.add(metrics(3.0))
-        log.log_losses(step, "coarse", people_of=people_of)
+        log.log_losses(step, "coarse", batch=2, people_of=people_of)
         line = json.loads(path.read_text().splitlines()[-1])
         assert line == log.lines[-1]
         assert (line["step"], line["loss"], line["e1"]) == (step, 2.0, 2.0)
@@ -42,7 +42,7 @@ def test_the_step_whose_error_is_not_finite_is_named_with_its_people(tmp_path):
     for value in (1.0, float("inf"), float("nan")):
         log.add(metrics(value))
     with pytest.raises(NumericalError, match=r"loss of step 8 \(phase fine\) is inf; its batch is a8, b8"):
-        log.log_losses(10, "fine", people_of=people_of)
+        log.log_losses(10, "fine", batch=2, people_of=people_of)
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
