@@ -2,7 +2,8 @@
 
 Transfer moves the keypoints of annotated images to another image by flow. Classification decides which
 keypoint is at a known position. Detection predicts where the keypoints of a box are: detectors score the
-candidates of a grid, and a prior comes from the most similar training object.
+candidates of a grid, and a prior comes from the most similar training object. A box that has no area or lies
+outside its photograph is an `InputError`.
 """
 
 from convcorr_jax.arrays import promote_arrays as _promote_arrays

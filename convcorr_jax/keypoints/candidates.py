@@ -93,11 +93,7 @@ class Square:
         return coords.box_to_size(coords.grow(box, self.margin), (self.side_px, self.side_px))
 
     def warp(self, photograph: Image, box: coords.Box) -> View:
-        """Resample a box of a photograph, with its margin, to the square.
-
-        Raises:
-            InputError: the box has no area or lies outside the photograph.
-        """
+        """Resample a box of a photograph, with its margin, to the square."""
         return view(photograph, box, sizes_px=(self.side_px,), margin=self.margin)
 
 

@@ -200,9 +200,6 @@ def prior_features(
     """Compute the features by which objects are compared for the prior: pool5 of every box, at unit length.
 
     Each box, in pixels of its photograph, is warped to the network's input square.
-
-    Raises:
-        InputError: a box has no area or lies outside its photograph.
     """
     sides = (weights.network.image_side,)
     squares = (
@@ -218,8 +215,7 @@ def predict(
     """Score every candidate of every box, and find the most similar training objects.
 
     Raises:
-        InputError: a box has no area or lies outside its photograph, or the model was trained with other
-            weights.
+        InputError: the model was trained with other weights.
     """
     if (weights.network.name, weights.fingerprint) != (model.network, model.fingerprint):
         raise InputError(

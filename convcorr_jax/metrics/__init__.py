@@ -1,4 +1,8 @@
-"""Scores of predictions: pure functions of arrays that depend on no model and no data set."""
+"""Scores of predictions: pure functions of arrays that depend on no model and no data set.
+
+An `InputError` refuses a normalizer that is neither positive nor NaN, names of joints that are not those of all
+columns, each once, and a mean of nothing; docstrings state what else they raise.
+"""
 
 from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.metrics.attributes import GradedScores as GradedScores

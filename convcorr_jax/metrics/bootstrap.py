@@ -109,11 +109,7 @@ def group_ratios(sums: UnitSums) -> Float[np.ndarray, "groups statistics"]:
 
 
 def mean_ratios(sums: UnitSums) -> Float[np.ndarray, " statistics"]:
-    """Compute the statistics: the means over groups of `group_ratios`.
-
-    Raises:
-        InputError: every denominator of a group is 0.
-    """
+    """Compute the statistics: the means over groups of `group_ratios`."""
     return group_ratios(sums).mean(axis=0)
 
 
@@ -192,8 +188,5 @@ def mean_interval(values: Float[np.ndarray, " units"] | Bool[np.ndarray, " units
 
     >>> mean_interval(np.full(5, 0.25))
     Interval(low=0.25, high=0.25)
-
-    Raises:
-        InputError: there is no unit.
     """
     return interval(bootstrap(unit_means(values))[:, 0])

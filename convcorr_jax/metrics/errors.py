@@ -85,9 +85,6 @@ def mean_error_per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndar
     """Compute the mean error over the landmarks of each image, rounded: equal errors may have another mean.
 
     NaN does not count.
-
-    Raises:
-        InputError: an image has no landmark that counts.
     """
     counts = ~np.isnan(errors)
     if not len(errors) or not counts.any(axis=1).all():
@@ -123,9 +120,6 @@ def error_spreads(errors: Float[np.ndarray, "people joints 2"], joints: Sequence
     """Compute the spread of errors for every column of `joint_table` that has joints.
 
     Errors are prediction minus truth (x, y), in pixels; NaN where either is missing.
-
-    Raises:
-        InputError: the names are not those of all joints, each once.
     """
     result = {}
     for column in COLUMNS:

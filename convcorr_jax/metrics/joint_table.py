@@ -71,9 +71,6 @@ def joint_errors(
 
     >>> joint_errors(np.array([[[3.0, 4.0], [np.nan, 0.0]]]), np.zeros((1, 2, 2)), np.array([50.0]))
     array([[0.1, inf]])
-
-    Raises:
-        InputError: a normalizer is neither positive nor NaN.
     """
     lengths = np.broadcast_to(normalizer[:, None], truth.shape[:2])
     errors = normalized_distances(predicted, truth, lengths)
@@ -131,11 +128,7 @@ def total_sums(
     alphas: Sequence[float],
     protocol: Protocol,
 ) -> UnitSums:
-    """Return what each person adds to the column ``total`` of `joint_table`, for its bootstrap interval.
-
-    Raises:
-        InputError: the names are not those of all joints, each once.
-    """
+    """Return what each person adds to the column ``total`` of `joint_table`, for its bootstrap interval."""
     known = errors[:, members_of(COLUMNS, joints, count=errors.shape[1])]
     sides = known[:, None, :], np.asarray(alphas)[None, :, None]
     right = np.less(*sides) if protocol.strict else np.less_equal(*sides)
@@ -160,11 +153,7 @@ def area_under_curve(
 
 
 def members_of(columns: Sequence[str], joints: Sequence[str], *, count: int) -> list[int]:
-    """Return the indices of those of ``count`` joints that are in any of the columns.
-
-    Raises:
-        InputError: the names are not those of all joints of the array, each once.
-    """
+    """Return the indices of those of ``count`` joints that are in any of the columns."""
     check_names(joints, count=count, what="joints")
     return [index for index, joint in enumerate(joints) if column_of(joint) in columns]
 

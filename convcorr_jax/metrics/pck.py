@@ -180,9 +180,6 @@ def normalized_distances(
 
     The quotient is compared with a threshold, as in the official evaluations, and not the distance with their
     product: 29 / 100 is the number that .29 denotes, .29 * 100 is less than 29.
-
-    Raises:
-        InputError: a normalizer is neither positive nor NaN.
     """
     if (normalizer <= 0).any() or np.isinf(normalizer).any():
         raise InputError("every normalizer of a PCK must be a positive length, or NaN where unknown")
