@@ -92,10 +92,3 @@ def test_one_training_photograph_is_refused(config, tmp_path):
     few = dataclasses.replace(config, data=CategoryData(write(tmp_path / "few", change)))
     with pytest.raises(InputError, match="'person': there are 1 photographs to train on"):
         keypoint_classification.main(few)
-
-
-def test_a_damaged_part_is_named(config):
-    (config.output.out / "features").mkdir(parents=True)
-    (config.output.out / "features" / "person_00000.npz").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(InputError, match=r"person_00000\.npz is damaged"):
-        keypoint_classification.main(config)

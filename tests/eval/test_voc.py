@@ -1,6 +1,5 @@
 """A whole release of PASCAL VOC, whose splits are train and val, runs through every script that can use it."""
 
-import json
 import os
 
 import pytest
@@ -11,6 +10,7 @@ from convcorr_jax.tasks import Backbone, CategoryData, Data, Output
 from convcorr_jax.tasks.keypoints import DetectorOptions, FeatureOptions
 from eval import keypoint_classification, keypoint_prediction, keypoint_transfer, ridge_keypoints, segmentation
 from tests.builders import voc_tree
+from tests.builders.shown import result_of
 
 # Each takes up to a minute of compiling.
 pytestmark = pytest.mark.slow
@@ -35,10 +35,6 @@ def root(tmp_path_factory):
     return root
 
 
-def result_of(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def keypoints(root, **options):
     return CategoryData("voc2011_keypoints", root, **options)
 
@@ -47,7 +43,7 @@ def test_neighbors_vote_for_the_keypoints_of_val(root, tmp_path):
     config = keypoint_transfer.Config(
         keypoints(root), backbone=BACKBONE, sizes_px=(131,), output=Output(tmp_path)
     )
-    result = result_of(keypoint_transfer.main(config))
+    result = result_of(keypoint_transfer.main, config)
     assert (result["targets"], result["pairs"]) == (VAL, 25 * VAL)
     assert result["split"] == "val"
     for score in result["methods"].values():
@@ -59,7 +55,7 @@ def test_neighbors_vote_for_the_keypoints_of_val(root, tmp_path):
 
 def test_keypoints_of_val_are_predicted_by_ridge_regression(root, tmp_path):
     config = ridge_keypoints.Config(keypoints(root), BACKBONE, output=Output(tmp_path))
-    result = result_of(ridge_keypoints.main(config))
+    result = result_of(ridge_keypoints.main, config)
     assert result["objects"] == {"cow": {"train": TRAIN, "test": VAL}}
     low, high = result["interval"]["convnet"]
     assert low <= result["pck"]["convnet"] <= high
@@ -74,7 +70,7 @@ def test_keypoints_of_val_are_classified(root, tmp_path):
         windows=0,
         output=Output(tmp_path),
     )
-    result = result_of(keypoint_classification.main(config))
+    result = result_of(keypoint_classification.main, config)
     assert set(result["accuracy"]) == {"conv1", "sift_20"}
 
 
@@ -82,7 +78,7 @@ def test_keypoints_of_val_are_predicted_by_detectors(root, tmp_path):
     config = keypoint_prediction.Config(
         keypoints(root), BACKBONE, DetectorOptions(images=4, rounds=0, folds=2), output=Output(tmp_path)
     )
-    result = result_of(keypoint_prediction.main(config))
+    result = result_of(keypoint_prediction.main, config)
     assert result["objects"] == {"cow": VAL}
 
 
@@ -90,7 +86,7 @@ def test_val_is_segmented(root, tmp_path):
     config = segmentation.Config(
         Data("voc2012_segmentation", root), BACKBONE, copies=2, output=Output(tmp_path)
     )
-    result = result_of(segmentation.main(config))
+    result = result_of(segmentation.main, config)
     assert (result["train"], result["test"]) == (TRAIN, VAL)
 
 
