@@ -74,7 +74,7 @@ _MPII_FILES = (
     *(f"{split}.{ending}" for split in ("train", "valid", "test") for ending in ("h5", "json")),
     *("mpii_train.json", "mpii_val.json", "mpii_test.json"),
 )
-_WILLOW_SUBSETS = ("car([GMS])", "duck(S)", "motorbike([GMS])", "winebottle(*)")
+_WILLOW_SUBSETS = "car([GMS]) duck(S) motorbike([GMS]) winebottle(M) winebottle(wC) winebottle(woC)".split()
 
 _FLICKR = "photographs from Flickr under their owners' terms; research use"
 _NONE_STATED = "none stated; its authors ask to be cited"

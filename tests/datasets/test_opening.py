@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.datasets import DATASETS, load_image, opening, prepared
-from convcorr_jax.datasets.official import pf_willow
+from convcorr_jax.datasets.official import ibug, imagenet, mpii, pf_willow
 from convcorr_jax.errors import InputError
 from tests.builders.compact_folders import (
     write_attributes,
@@ -142,6 +142,25 @@ def test_genuine_compact_copies_are_whole_and_read_by_name(name: str):
     assert Counter(record.split for record in records) == COMPACT_COPIES[name]
     for record in records[:: max(1, len(records) // 6)]:
         assert load_image(record).shape[:2] == record.size
+
+
+NAMED = {
+    "three_hundred_w": ibug.SUBSETS,
+    "imagenet_validation": (imagenet.GROUND_TRUTH, *imagenet.LISTS),
+    "mpii": (mpii.RELEASE_FILE, *(name for names, _ in mpii.FORMS for name in names.values())),
+    "pf_willow": pf_willow.SUBSETS,
+}
+
+
+@pytest.mark.parametrize(("name", "entry"), [(name, entry) for name, each in NAMED.items() for entry in each])
+def test_each_name_that_a_reader_knows_marks_its_release(tmp_path: Path, name: str, entry: str):
+    (tmp_path / entry).mkdir(parents=True)
+    assert DATASETS[name].is_release(tmp_path)
+
+
+def test_a_subset_of_another_name_marks_no_release(tmp_path: Path):
+    (tmp_path / "winebottle(other)").mkdir()
+    assert not DATASETS["pf_willow"].is_release(tmp_path)
 
 
 def test_importing_the_room_imports_no_tensorflow_datasets():
