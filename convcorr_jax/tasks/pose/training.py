@@ -21,7 +21,14 @@ from convcorr_jax.io import make_folder, save_fitted, write_image
 from convcorr_jax.pose import PHASES, Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
 from convcorr_jax.report import pixels
 from convcorr_jax.runtime import Checkpoints, Saved, Terminated, bar, devices, plain, read_best, write_results
-from convcorr_jax.tasks.pose.batches import FeatureCache, Sampling, checksum, prefetch, with_pretrained_front
+from convcorr_jax.tasks.pose.batches import (
+    Draw,
+    FeatureCache,
+    Sampling,
+    checksum,
+    prefetch,
+    with_pretrained_front,
+)
 from convcorr_jax.tasks.pose.people import Share, share_of, sides_of
 from convcorr_jax.tasks.pose.prediction import Scores, validate
 from convcorr_jax.tasks.pose.setup import (
@@ -51,7 +58,8 @@ class TrainingRun:
     plan: Plan
     architecture: Architecture
     initial: TrainedCascade | None
-    sampling: Sampling
+    draw: Callable[[int], Draw]
+    """The function from a step to this host's part of its batch."""
     training: Share
     validation: Share
     cache: Path
@@ -127,16 +135,16 @@ def prepare_run(config: TrainingConfig) -> TrainingRun:
     trains, validates = read_part(data, "train"), read_part(data, "validation")
     architecture = architecture_of(training, trains[0])
     initial = read_initial_model(training.initial_checkpoint, architecture)
-    sampling = Sampling(len(trains), plan.batch, training.seed)
-    drawn_here = sampling.needed(devices.rows_here(plan.batch))
+    sampling, here = Sampling(len(trains), plan.batch, training.seed), devices.rows_here(plan.batch)
     share = partial(share_of, architecture=architecture, damaged=data.damaged, scale=data.scale)
+    train_share = share(trains, rows=sampling.needed(here), margin=plan.augmentation.margin)
     return TrainingRun(
         config,
         plan,
         architecture,
         initial,
-        sampling,
-        share(trains, rows=drawn_here, margin=plan.augmentation.margin),
+        partial(sampling.draw, numbers=train_share.numbers, places=here),
+        train_share,
         share(validates, rows=devices.shared_rows(len(validates))),
         config.output.out / ("features" if hosts.hosts == 1 else f"features_{hosts.host}_of_{hosts.hosts}"),
     )
@@ -255,8 +263,7 @@ def batch_loader(
 
     Features that the phase needs are cached before this returns.
     """
-    share, here = run.training, devices.rows_here(run.plan.batch)
-    draw = partial(run.sampling.draw, numbers=share.numbers, places=here)
+    share, draw = run.training, run.draw
     if phase != "coarse" or run.architecture.front == "none":
         return lambda step: devices.shard(share.people.batch(draw(step).rows))
     features = FeatureCache(
@@ -268,9 +275,7 @@ def batch_loader(
 
 def people_of(run: TrainingRun, step: int) -> list[str]:
     """Return the source ids of the people in this host's part of a step's batch."""
-    here = devices.rows_here(run.plan.batch)
-    rows = run.sampling.draw(step, numbers=run.training.numbers, places=here).rows
-    return [run.training.people.records[row].source_id for row in rows]
+    return [run.training.people.records[row].source_id for row in run.draw(step).rows]
 
 
 def comparable(scores: Scores, plan: Plan) -> float:
