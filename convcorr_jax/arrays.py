@@ -1,7 +1,5 @@
 """Types and shapes of the arrays that numerical rooms accept (packages such as `convcorr_jax.flow`); batches.
 
-`promote_arrays`, the last statement of a room, wraps its public functions.
-
 Arguments that are annotated as floating-point arrays may be arrays of any real type, of NumPy or JAX, or lists
 of numbers. Formulas hold for real numbers: whole numbers would be divided and negated as such (0 - 1 is 255 in
 8 bits), and half precision has too few digits for the square of a position. Such arrays are therefore promoted

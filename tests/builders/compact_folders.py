@@ -20,8 +20,7 @@ CAMVID_MASK = np.repeat(np.array([[0, 1, 255, 1]], np.uint8), 5, axis=1).repeat(
 
 def write_image(path: Path, *, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
     """Write a red image of this width and height."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PillowImage.new("RGB", size, "red").save(path)
+    voc_tree.write_image(path, width=size[0], height=size[1])
 
 
 def pf_willow_annotations() -> dict[str, Any]:
