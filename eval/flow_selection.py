@@ -11,8 +11,8 @@ no training split, so that its pairs are scored by three choices:
   exists, the training split of ``lfpw68`` choose;
 - ``tuned``: with the settings that its own pairs choose, which is too high.
 
-Each has ``pck`` with its 95 % ``interval`` over pairs, and the ``settings``. Choices are made on every third
-pair, by the mean of PCK at 0.05, 0.1 and 0.2; all pairs are scored.
+Each has ``pck`` with its 95 % ``interval``, which draws both photographs of pairs, and the ``settings``.
+Choices are made on every third pair, by the mean of PCK at 0.05, 0.1 and 0.2; all pairs are scored.
 """
 
 import dataclasses

@@ -15,10 +15,10 @@ distance as cost; ``copy``, no alignment. Settings are constants of the library:
 methods were chosen by other data, ours were tuned on PF-WILLOW. `eval.flow_selection` states what a choice
 without the scored category scores there.
 
-``interval`` is the 95 % bootstrap interval over pairs or test objects; ``conv_flow_minus`` the difference to
-each other method, paired; ``other_protocols`` the figures by further protocols in use for the data set. The
-predictions of a method, every keypoint of every pair, are cached in ``<method>.npz`` in ``--out``, and a second
-run with the same settings uses them.
+``interval`` is the 95 % bootstrap interval: of fixed pairs, both photographs are drawn, else test objects;
+``conv_flow_minus`` is the difference to each other method, paired; ``other_protocols`` the figures by further
+protocols in use for the data set. The predictions of a method, every keypoint of every pair, are cached in
+``<method>.npz`` in ``--out``, and a second run with the same settings uses them.
 """
 
 import time
@@ -60,6 +60,8 @@ class Config:
     """Smoothness of ``conv_flow``; by default the library's."""
     targets: int | None = None
     """Number of tested objects of each category for which neighbours vote, evenly spread; by default all."""
+    box_jitter: float = 0.0
+    """Standard deviation of random displacements and log scales of the boxes of fixed pairs, in box sides."""
     output: Output = Output(Path("runs/keypoint_transfer"))
 
 
@@ -75,7 +77,9 @@ def main(config: Config) -> Path:
         boxed=config.protocol != "image",
         smoothness=config.smoothness,
     )
-    pairs = open_pairs(config.data, weights, transfer=config.protocol, targets=config.targets)
+    pairs = open_pairs(
+        config.data, weights, transfer=config.protocol, targets=config.targets, box_jitter=config.box_jitter
+    )
     outcomes = run_methods(pairs, methods, weights, folder=out)
     predictions = {name: outcome.predicted for name, outcome in outcomes.items()}
     # Copying gives the same points on the grid of every method.

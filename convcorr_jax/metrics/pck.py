@@ -195,6 +195,7 @@ def pck(
     *,
     alphas: Sequence[float],
     protocol: Protocol,
+    clusters: Int[np.ndarray, "images ends"] | None = None,
 ) -> Pck:
     """Compute PCK of every group and overall, averaged in the protocol's order.
 
@@ -203,6 +204,7 @@ def pck(
         counted: which points count; ``truth`` must not be NaN there.
         normalizer: the length of each image by which errors are divided, in pixels of the frame.
         groups: the group (subset, category) of each image. Within a group, column k is one keypoint type.
+        clusters: what intervals draw in place of images (`UnitSums.clusters`): of pairs, both photographs.
 
     Raises:
         InputError: there is no image or no threshold; a threshold is negative or not finite; a normalizer is
@@ -222,6 +224,7 @@ def pck(
     errors = normalized_distances(predicted, truth, lengths)
     right = [counted & _within(errors, alpha, strict=protocol.strict) for alpha in alphas]
     sums = _unit_sums(np.stack(right, axis=2), counted, group_numbers(groups), protocol.average)
+    sums = sums._replace(clusters=clusters)
     for number, name in enumerate(names):
         if not counted[sums.groups == number].any():
             raise InputError(f"group {name!r} has no keypoint that counts")

@@ -75,6 +75,45 @@ def test_the_spread_of_ratios_is_that_of_a_loop_over_draws(rng):
     np.testing.assert_allclose(samples.std(axis=0), np.std(drawn, axis=0), rtol=0.06)
 
 
+def test_clusters_are_drawn_with_the_spread_of_a_loop_over_draws(rng):
+    sums = some_sums(rng)
+    # Groups 0 and 1 share photographs 0 to 4 and are drawn together; group 2 has its own.
+    ends = rng.integers(0, 5, (40, 2)) + np.where(sums.groups == 2, 5, 0)[:, None]
+    sums = sums._replace(clusters=ends * 3)
+    drawn = []
+    for _ in range(3000):
+        counts = np.concatenate([np.bincount(rng.integers(0, 5, 5), minlength=5) for _ in range(2)])
+        drawn.append(statistic(sums, np.repeat(np.arange(40), counts[ends].prod(axis=1))))
+    samples = metrics.bootstrap(sums, draws=20_000)
+    np.testing.assert_allclose(samples.mean(axis=0), np.mean(drawn, axis=0), atol=0.01)
+    np.testing.assert_allclose(samples.std(axis=0), np.std(drawn, axis=0), rtol=0.06)
+
+
+def test_units_that_are_their_own_clusters_are_drawn_as_units(rng):
+    sums = some_sums(rng)
+    alone = sums._replace(clusters=np.arange(40)[:, None])
+    np.testing.assert_allclose(metrics.bootstrap(alone), metrics.bootstrap(sums), atol=1e-6)
+
+
+def test_pairs_of_few_photographs_vary_as_their_photographs(rng):
+    """Values of all pairs are sums of effects of photographs: the mean varies as twice the mean effect does."""
+    pairs = np.array([(a, b) for a in range(40) for b in range(40) if a != b])
+    effects = rng.normal(size=40)
+    sums = metrics.unit_means(effects[pairs].sum(axis=1))
+    alone = metrics.bootstrap(sums)[:, 0].std()
+    together = metrics.bootstrap(sums._replace(clusters=pairs))[:, 0].std()
+    np.testing.assert_allclose(together, 2 * effects.std() / np.sqrt(40), rtol=0.1)
+    assert together > 4 * alone
+
+
+def test_a_draw_in_which_nothing_counts_is_left_out():
+    # Both photographs of the only pair are drawn in half of the draws.
+    one = metrics.unit_means(np.ones(1))._replace(clusters=np.array([[0, 1]]))
+    samples = metrics.bootstrap(one, draws=1000)
+    assert 400 < len(samples) < 600
+    np.testing.assert_array_equal(samples, 1)
+
+
 def test_differences_are_paired(rng):
     values = rng.normal(size=60)
     samples = metrics.bootstrap(metrics.unit_means(values))[:, 0]

@@ -26,7 +26,7 @@ from convcorr_jax.descriptors import (
     unit_length,
     view,
 )
-from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Cost, align_costs, data_cost
+from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, Cost, align_costs, data_cost
 from convcorr_jax.runtime import plain, progress, stage
 from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
 
@@ -42,7 +42,7 @@ class Method:
 
     With ``sift``, SIFT at the same cells replaces convolutional descriptors. The smoothness is in units of the
     cost (see `convcorr_jax.flow.align`), the margin of boxes in fractions of their width and height; the
-    temperature is that of the mutual cost.
+    temperature is that of the mutual cost. Without ``subcell``, flows are whole cells, as the paper's.
     """
 
     name: str
@@ -52,6 +52,13 @@ class Method:
     smoothness: float
     margin: float = BOX_MARGIN
     temperature: float = TEMPERATURE
+    subcell: bool = True
+
+    def flow(self, alignment: Alignment) -> Float[np.ndarray, "h w 2"]:
+        """Return the flow of an alignment in cells, refined below one cell or not."""
+        if self.subcell:
+            return np.asarray(alignment.flow)
+        return np.asarray(alignment.labels, np.float32) - coords.cell_grid(alignment.labels.shape[:2])
 
 
 # The smoothness of ``conv_flow`` and ``sift_flow`` was tuned on PF-WILLOW, that of the paper's methods
@@ -73,7 +80,8 @@ def methods_for(
 
     ``conv_flow`` has ``recipe`` and the mutual cost; ``sift_flow`` has SIFT in its place, at the same cells.
     ``paper_conv4`` and ``paper_sift`` are the two of Table 2 of Long et al. 2014: the distance of descriptors
-    of conv4, or of SIFT with a radius of 20 pixels at conv4's cells, neither centred, in boxes without margin.
+    of conv4, or of SIFT with a radius of 20 pixels at conv4's cells, neither centred, in boxes without margin,
+    and flows of whole cells.
     ``smoothness`` is that of ``conv_flow``, by default the one tuned on PF-WILLOW.
     """
     chosen = {name: values["box" if boxed else "image"] for name, values in _SMOOTHNESS.items()}
@@ -82,8 +90,10 @@ def methods_for(
     return (
         Method("conv_flow", recipe, False, "mutual", chosen["conv_flow"]),
         # The paper warps the box itself to a square.
-        Method("paper_conv4", paper_recipe, False, "distance", chosen["paper_conv4"], margin=0.0),
-        Method("paper_sift", paper_recipe, True, "distance", chosen["paper_sift"], margin=0.0),
+        Method(
+            "paper_conv4", paper_recipe, False, "distance", chosen["paper_conv4"], margin=0.0, subcell=False
+        ),
+        Method("paper_sift", paper_recipe, True, "distance", chosen["paper_sift"], margin=0.0, subcell=False),
         Method("sift_flow", recipe, True, "mutual", chosen["sift_flow"]),
     )
 
@@ -159,7 +169,7 @@ def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method:
             ),
             smoothness=np.float32(method.smoothness),
         )
-        flows.append(np.asarray(alignment.flow))
+        flows.append(method.flow(alignment))
         deformation.append(np.asarray(alignment.energy.smoothness))
         converged.append(np.asarray(alignment.converged))
     return Flows(np.stack(flows), np.stack(deformation), np.asarray(np.mean(converged)))

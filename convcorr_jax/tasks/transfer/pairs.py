@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax import synthetic
+from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import (
     PairSet,
@@ -27,7 +27,7 @@ from convcorr_jax.datasets import (
 from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import NEIGHBORS
-from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol
+from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol, group_numbers
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime import progress
 from convcorr_jax.tasks.reading import CategoryData, Splits, choose_splits, evenly_spread, read
@@ -119,6 +119,16 @@ class Pairs:
         """The index of the record of every prediction."""
         return self.indices[:, 1] if self.neighborhoods is None else self.neighborhoods.targets
 
+    @functools.cached_property
+    def photographs(self) -> Int[np.ndarray, "pairs 2"] | None:
+        """The numbers of both photographs of each fixed pair; None where the targets are all that is drawn."""
+        if self.neighborhoods is not None:
+            return None
+        images = [
+            record.image if isinstance(record.image, Path) else id(record.image) for record in self.records
+        ]
+        return group_numbers(images)[self.indices]
+
     @property
     def categories(self) -> list[str]:
         """The category of every prediction."""
@@ -151,13 +161,21 @@ class Pairs:
 
 
 def open_pairs(
-    data: CategoryData, weights: Weights, *, transfer: Transfer, targets: int | None = None
+    data: CategoryData,
+    weights: Weights,
+    *,
+    transfer: Transfer,
+    targets: int | None = None,
+    box_jitter: float = 0.0,
 ) -> Pairs:
     """Read the fixed pairs of a data set, or its records, and find the neighbours that vote.
 
     Where neighbours vote, ``targets`` tested records of each category are chosen, evenly spread; by default
-    all.
+    all. With ``box_jitter``, fixed pairs are aligned in boxes that `jitter_boxes` displaces, and scored by the
+    annotated ones.
     """
+    if box_jitter and transfer != "box":
+        raise InputError(f"box_jitter is {box_jitter} with the protocol {transfer}; it is for the protocol box")
     if targets is not None and (targets < 1 or transfer != "neighbors"):
         raise InputError(
             f"targets is {targets} with the protocol {transfer}; a positive number is expected, with the "
@@ -173,6 +191,8 @@ def open_pairs(
         if not chosen:
             raise InputError(f"{data.dataset} has no pairs of {', '.join(data.categories)}")
         pairs = fixed_pairs(dataclasses.replace(fixed, pairs=tuple(chosen)))
+        if box_jitter:
+            pairs = dataclasses.replace(pairs, records=jitter_boxes(pairs.records, deviation=box_jitter))
         return dataclasses.replace(pairs, boxed=transfer == "box", split=data.split or "test")
     records = read(
         data.dataset,
@@ -199,6 +219,23 @@ def fixed_pairs(fixed: PairSet) -> Pairs:
     """Return the fixed pairs of a data set, by whole photographs."""
     indices = np.array([(pair.source, pair.target) for pair in fixed.pairs])
     return Pairs(fixed.records, indices, tuple(pair.subset for pair in fixed.pairs), fixed.scorings)
+
+
+def jitter_boxes(records: Sequence[Record], *, deviation: float, seed: int = 1) -> list[Record]:
+    """Displace and scale every box at random, as one whose object's keypoints are not known is.
+
+    Displacements in widths and heights, and logarithms of scales, are drawn from a normal distribution.
+    """
+    rng, jittered = np.random.default_rng(seed), []
+    for record, (shift_x, shift_y, log_scale) in zip(
+        records, rng.normal(0, deviation, (len(records), 3)), strict=True
+    ):
+        x0, y0, x1, y1 = box_of(record)
+        center_x, center_y = (x0 + x1) / 2 + shift_x * (x1 - x0), (y0 + y1) / 2 + shift_y * (y1 - y0)
+        half_x, half_y = (x1 - x0) / 2 * np.exp(log_scale), (y1 - y0) / 2 * np.exp(log_scale)
+        box = coords.Box(center_x - half_x, center_y - half_y, center_x + half_x, center_y + half_y)
+        jittered.append(dataclasses.replace(record, box=box))
+    return jittered
 
 
 def warped_pairs(warped: Iterable[synthetic.WarpedPair]) -> Pairs:

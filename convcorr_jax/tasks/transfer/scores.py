@@ -45,6 +45,7 @@ def score(
         pairs.groups,
         alphas=pairs.alphas,
         protocol=protocol,
+        clusters=pairs.photographs,
     )
 
 
