@@ -68,27 +68,32 @@ def match_lines(found: "Sequence[FigureMatch]", *, default: "ProtocolChoices | N
     """Return a table of figures of the grid with the protocols that give them, at most ``most`` lines.
 
     Protocols that differ only in how they treat errors at the threshold or missing predictions, and give the
-    same figure, share a line. The ``default``, the data set's own protocol, is marked.
+    same figure, share a line. The ``default``, the data set's own protocol, is marked. ``chance`` is how
+    often a random figure of as many digits would be explained by protocols as near to the default.
     """
     from convcorr_jax.metrics import without_rare_cases
 
-    lines: dict[tuple[ProtocolChoices, float, float], list[ProtocolChoices]] = {}
+    lines: dict[tuple[ProtocolChoices, float, float], list[FigureMatch]] = {}
     for match in found:
         key = (without_rare_cases(match.row.choices), match.alpha, match.value)
-        lines.setdefault(key, []).append(match.row.choices)
-    table = _table(["", "PCK", "@", "normalizer", "frame", "keypoints", "average", "error", "missing"])
+        lines.setdefault(key, []).append(match)
+    table = _table(
+        ["", "PCK", "@", "normalizer", "frame", "keypoints", "average", "error", "missing", "chance"]
+    )
     for (_, alpha, value), members in list(lines.items())[:most]:
-        first = members[0]
+        protocols = [match.row.choices for match in members]
+        first = protocols[0]
         table.add_row(
-            DEFAULT_MARK if default in members else "",
+            DEFAULT_MARK if default in protocols else "",
             f"{100 * value:.4f}",
             f"{alpha:g}",
+            f"{100 * min(match.chance for match in members):.1f}%",
             first.normalizer,
             first.frame,
             _keypoints(first),
             _average(first),
-            _alternatives("<" if each.strict else "<=" for each in members),
-            _alternatives(each.missing for each in members),
+            _alternatives("<" if each.strict else "<=" for each in protocols),
+            _alternatives(each.missing for each in protocols),
         )
     more = [f"and {len(lines) - most} more, which --json lists"] if len(lines) > most else []
     return [*_printed(table), *more]
@@ -99,7 +104,10 @@ def _alternatives(values: Iterable[str]) -> str:
 
 
 def _keypoints(choices: "ProtocolChoices") -> str:
-    return f"{choices.counted}, scored" if choices.scored else choices.counted
+    from convcorr_jax.metrics import GROUP_LIMIT
+
+    limit = f", first {GROUP_LIMIT} of a group" if choices.limited else ""
+    return f"{choices.counted}{', scored' if choices.scored else ''}{limit}"
 
 
 def _average(choices: "ProtocolChoices") -> str:
@@ -202,6 +210,7 @@ class Pck:
             comparison.truth,
             comparison.predicted,
             alphas=tuple(dict.fromkeys(self.alphas)),
+            rarities=figure is not None,
             compared=comparison.compared & self._chosen(comparison),
         )
         default = self._default(comparison)
@@ -212,7 +221,8 @@ class Pck:
             *(f"note: {note}" for note in comparison.notes),
             *_left_out(comparison.truth),
         ]
-        lines = head + grid_lines(rows, default=default)
+        usual = [row for row in rows if not row.choices.limited and row.choices.frame != "floored"]
+        lines = head + grid_lines(usual, default=default)
         if explanation is not None:
             lines += ["", *explanation["lines"]]
         values = {
@@ -329,6 +339,7 @@ def _match_values(match: "FigureMatch", default: "ProtocolChoices | None") -> di
         "alpha": match.alpha,
         "value": match.value,
         "difference": match.difference,
+        "chance": match.chance,
         "default": match.row.choices == default,
         "name": match.row.protocol.name,
     }

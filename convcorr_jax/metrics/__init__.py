@@ -67,6 +67,7 @@ from convcorr_jax.metrics.pck import correct as correct
 from convcorr_jax.metrics.pck import pck as pck
 from convcorr_jax.metrics.protocol_grid import FRAMES as FRAMES
 from convcorr_jax.metrics.protocol_grid import GRID_ALPHAS as GRID_ALPHAS
+from convcorr_jax.metrics.protocol_grid import GROUP_LIMIT as GROUP_LIMIT
 from convcorr_jax.metrics.protocol_grid import FigureMatch as FigureMatch
 from convcorr_jax.metrics.protocol_grid import GridRow as GridRow
 from convcorr_jax.metrics.protocol_grid import ProtocolChoices as ProtocolChoices

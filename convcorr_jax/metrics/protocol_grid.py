@@ -12,6 +12,7 @@ published figure to its last digit.
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
@@ -20,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.metrics.bootstrap import group_numbers, rows_of_groups
 from convcorr_jax.metrics.keypoint_truth import (
     NORMALIZER_SOURCES,
     NORMALIZERS,
@@ -32,7 +34,10 @@ from convcorr_jax.metrics.pck import Protocol, pck
 GRID_ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.5)
 """The thresholds in use: 0.05 to 0.2 of boxes and torsos, 0.5 of heads."""
 
-Frame = Literal["photograph", "square"]
+GROUP_LIMIT = 200
+"""The pairs of a category that evaluations of subsets count, as several of SPair-71k do."""
+
+Frame = Literal["photograph", "square", "floored"]
 Average = Literal["pooled", "keypoint", "image"]
 Counted = Literal["annotated", "visible"]
 Missing = Literal["wrong", "left out"]
@@ -41,6 +46,7 @@ FRAMES: Mapping[Frame, str] = MappingProxyType(
     {
         "photograph": "pixels of the photograph as annotated",
         "square": "pixels of the photograph resized to a square",
+        "floored": "pixels of the photograph, of which points have only the integer part",
     }
 )
 """The frames in words."""
@@ -61,6 +67,8 @@ class ProtocolChoices(NamedTuple):
     strict: bool = False
     """Whether an error at the threshold is wrong; a ``missing`` prediction is wrong or does not count."""
     missing: Missing = "wrong"
+    limited: bool = False
+    """Whether only the first `GROUP_LIMIT` images, or pairs, of each group count."""
 
 
 class GridRow(NamedTuple):
@@ -79,7 +87,7 @@ def protocol_grid(
     predicted: Float[np.ndarray, "images n 2"],
     *,
     alphas: Sequence[float] = GRID_ALPHAS,
-    frames: Sequence[Frame] = get_args(Frame),
+    rarities: bool = False,
     compared: Bool[np.ndarray, " n"] | None = None,
 ) -> list[GridRow]:
     """Compute PCK under every protocol that the ground truth allows.
@@ -93,7 +101,7 @@ def protocol_grid(
     [('pooled', False, (1.0,)), ('pooled', True, (0.0,))]
 
     Args:
-        frames: the frames to measure in; that of squares needs the sizes of images and is else left out.
+        rarities: whether to add positions rounded down and limits of each group, which few evaluations have.
         compared: which keypoints may count. Others, such as joints that a method does not predict, serve for
             normalizers only. By default all may.
 
@@ -113,11 +121,14 @@ def protocol_grid(
     if not (annotated & ~np.isnan(predicted).any(axis=-1)).any():
         raise InputError("no annotated keypoint has a prediction: all of them are NaN")
     rows = []
-    for frame in frames:
-        if frame == "photograph":
-            rows += _rows(truth, predicted, annotated, frame, tuple(alphas))
-        elif truth.image_sizes is not None:
-            rows += _rows(*resize_to_squares(truth, predicted), annotated, frame, tuple(alphas))
+    measured: dict[Frame, tuple[KeypointTruth, np.ndarray]] = {"photograph": (truth, predicted)}
+    if truth.image_sizes is not None:
+        measured["square"] = resize_to_squares(truth, predicted)
+    floored = np.floor(predicted)
+    if rarities and not np.array_equal(floored, predicted, equal_nan=True):
+        measured["floored"] = replace(truth, points=np.floor(truth.points)), floored
+    for frame, (points, predictions) in measured.items():
+        rows += _rows(points, predictions, annotated, frame, tuple(alphas), rarities)
     if not rows:
         raise InputError(
             "the ground truth has no length by which errors can be divided: the tight box of its keypoints "
@@ -146,6 +157,9 @@ def stated_protocol(choices: ProtocolChoices) -> Protocol:
     parts += ["then groups"] * choices.grouped
     parts += ["<"] * choices.strict
     parts += ["missing left out"] * (choices.missing == "left out")
+    if choices.limited:
+        counted += f", of the first {GROUP_LIMIT} images of each group"
+        parts += [f"first {GROUP_LIMIT}"]
     return Protocol(
         name=f"PCK: {', '.join(parts)}",
         normalizer=NORMALIZERS[choices.normalizer],
@@ -157,18 +171,25 @@ def stated_protocol(choices: ProtocolChoices) -> Protocol:
 
 
 def _rows(
-    truth: KeypointTruth, predicted: np.ndarray, annotated: np.ndarray, frame: Frame, alphas: tuple[float, ...]
+    truth: KeypointTruth,
+    predicted: np.ndarray,
+    annotated: np.ndarray,
+    frame: Frame,
+    alphas: tuple[float, ...],
+    rarities: bool,
 ) -> Iterator[GridRow]:
     """Yield the rows of one frame, in which truth and predictions are."""
     normalizers = normalizer_lengths(truth)
     missing = np.asarray(np.isnan(predicted).any(axis=-1))
-    for values in product(*_options(truth, annotated, missing, tuple(normalizers)).values()):
-        normalizer, *others = values
+    options = _options(truth, annotated, missing, tuple(normalizers)).values()
+    early = rows_of_groups(group_numbers(truth.groups or [""] * len(missing)))[0] < GROUP_LIMIT
+    limits: Sequence[Any] = (False, True) if rarities and not early.all() else (False,)
+    for normalizer, *others in product(*options, limits):
         choices = ProtocolChoices(normalizer, frame, *others)
         length = normalizers[normalizer]
         counts = _counted(truth, annotated, missing, choices) & ~np.isnan(length)[:, None]
         # Images, and with them groups, in which nothing counts are in no average.
-        kept = np.asarray(counts.any(axis=1))
+        kept = np.asarray(counts.any(axis=1)) & (early | (not choices.limited))
         if not kept.any():
             continue
         groups = np.array(truth.groups if choices.grouped else [""] * len(kept))
@@ -237,6 +258,9 @@ class FigureMatch(NamedTuple):
     value: float
     difference: float
     """``value`` minus the published figure."""
+    chance: float
+    """The share of all figures from 0 to 1 of as many digits that this protocol, or one that differs in as few
+    choices from the data set's own, gives: how often a random figure would be explained as well."""
 
 
 def published_figure(text: str) -> PublishedFigure:
@@ -289,7 +313,9 @@ def matching_figures(
     first.
     """
     found = [
-        match for match in _compared(rows, figure) if abs(match.difference) <= figure.tolerance + _ROUNDING
+        match
+        for match in _compared(rows, figure, default)
+        if abs(match.difference) <= figure.tolerance + _ROUNDING
     ]
     return sorted(found, key=lambda match: _changes(match.row.choices, default))
 
@@ -305,16 +331,28 @@ def nearest_figures(
     def key(match: FigureMatch) -> tuple[float, int]:
         return abs(match.difference), _changes(match.row.choices, default)
 
-    return sorted(_compared(rows, figure), key=key)[:count]
+    return sorted(_compared(rows, figure, default), key=key)[:count]
 
 
-def _compared(rows: Sequence[GridRow], figure: PublishedFigure) -> list[FigureMatch]:
-    return [
-        FigureMatch(row, alpha, value, value - figure.value)
+def _compared(
+    rows: Sequence[GridRow], figure: PublishedFigure, default: ProtocolChoices | None
+) -> list[FigureMatch]:
+    figures = [
+        (row, alpha, value)
         for row in rows
         for alpha, value in zip(row.alphas, row.values, strict=True)
         if not math.isnan(value)
     ]
+    unit = 2 * figure.tolerance
+    printed: dict[int, set[int]] = {}
+    for row, _, value in figures:
+        printed.setdefault(_changes(row.choices, default), set()).add(round(value / unit))
+
+    def chance(row: GridRow) -> float:
+        changes = _changes(row.choices, default)
+        return min(1.0, unit * len(set().union(*(each for count, each in printed.items() if count <= changes))))
+
+    return [FigureMatch(row, alpha, value, value - figure.value, chance(row)) for row, alpha, value in figures]
 
 
 def _changes(choices: ProtocolChoices, default: ProtocolChoices | None) -> int:

@@ -104,7 +104,9 @@ def test_the_table_marks_the_protocol_of_the_data_set(tmp_path):
     shown = [f"{100 * float(f'{value:.3f}'):.1f}" for value in own["pck"]]
     assert marked[0] == ["*", "annotated,", "scored", "pooled", *shown]
     # Narrow terminals cut the words that follow.
-    assert marked[1][:4] == ["*", f"{100 * own['pck'][4]:.4f}", "0.5", "head"]
+    assert marked[1][:3] == ["*", f"{100 * own['pck'][4]:.4f}", "0.5"]
+    assert marked[1][3].endswith("%")
+    assert marked[1][4] == "head"
     assert "head: 0.6 times the diagonal of the head's box" in ended.out
     assert "*: the protocol of the data set's own figure" in ended.out
     assert all(len(line) <= 110 for line in ended.out.splitlines() if not line.startswith("PCK in"))

@@ -1,5 +1,8 @@
 """The grid against loops, a hand-computed example, and what holds for all predictions."""
 
+import dataclasses
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,6 +54,20 @@ def test_every_figure_agrees_with_loops():
         assert row.alphas == metrics.GRID_ALPHAS
 
 
+def test_rare_choices_agree_with_loops(monkeypatch):
+    # The room's function of this name hides the module.
+    for module in ("convcorr_jax.metrics.protocol_grid", "tests.reference.protocol_loops"):
+        monkeypatch.setattr(sys.modules[module], "GROUP_LIMIT", 2)
+    truth, predicted = example(4)
+    rows = metrics.protocol_grid(truth, predicted, rarities=True, alphas=(0.1,))
+    usual = metrics.protocol_grid(truth, predicted, alphas=(0.1,))
+    assert len({row.choices for row in rows}) == len(rows) == 3 * len(usual)
+    for row in rows:
+        expected = pck_by_loops(truth, predicted, row.choices, 0.1)
+        assert row.values == pytest.approx((expected,), abs=1e-9), row.choices
+    assert len({row.protocol.name for row in rows}) == len(rows)
+
+
 def test_a_computed_example():
     """Boxes of 10 and 20; errors 1, 3 and 4 in group a, 2 in group b, whose other point has no prediction."""
     truth = metrics.KeypointTruth(
@@ -77,8 +94,8 @@ def test_a_computed_example():
 @given(st.integers(0, 10**6))
 def test_what_holds_for_all_predictions(seed):
     truth, predicted = example(seed)
-    options = {"alphas": (0.05, 0.2), "frames": ("photograph",)}
-    rows = {row.choices: row for row in metrics.protocol_grid(truth, predicted, **options)}
+    truth = dataclasses.replace(truth, image_sizes=None)
+    rows = {row.choices: row for row in metrics.protocol_grid(truth, predicted, alphas=(0.05, 0.2))}
     for choices, row in rows.items():
         values = np.array(row.values)
         assert ((values >= 0) & (values <= 1)).all()
@@ -194,6 +211,22 @@ def test_protocols_near_the_default_are_first(rows):
     assert found[0].row.choices == default
     changes = [sum(a != b for a, b in zip(one.row.choices, default, strict=True)) for one in found]
     assert changes == sorted(changes)
+
+
+def test_chance_is_the_share_of_figures_that_protocols_as_near_explain(rows):
+    default = metrics.ProtocolChoices("box", average="image", grouped=True)
+    for text, step in (("0.55", 0.01), ("55.5", 0.001)):
+        everything = metrics.nearest_figures(rows, metrics.published_figure(text), count=10**6, default=default)
+        changes = [sum(a != b for a, b in zip(one.row.choices, default, strict=True)) for one in everything]
+        for match, changed in zip(everything, changes, strict=True):
+            near = [one.value for one, count in zip(everything, changes, strict=True) if count <= changed]
+            explained = {
+                figure
+                for figure in range(round(1 / step) + 1)
+                for value in near
+                if round(value / step) == figure
+            }
+            assert match.chance == pytest.approx(len(explained) * step)
 
 
 def test_the_nearest_are_those_with_the_least_difference(rows):

@@ -1,15 +1,22 @@
 """PCK under any choices of a protocol, by loops over images and keypoints."""
 
 import math
+from dataclasses import replace
 from statistics import fmean
 
-from convcorr_jax.metrics import KeypointTruth, ProtocolChoices
+import numpy as np
+
+from convcorr_jax.metrics import GROUP_LIMIT, KeypointTruth, ProtocolChoices
 
 
 def pck_by_loops(truth: KeypointTruth, predicted, choices: ProtocolChoices, alpha: float) -> float:
     """Compute one figure; NaN if nothing counts."""
     cells = {}
+    if choices.frame == "floored":
+        truth, predicted = replace(truth, points=np.floor(truth.points)), np.floor(predicted)
     for image in range(len(truth.points)):
+        if choices.limited and truth.groups[:image].count(truth.groups[image]) >= GROUP_LIMIT:
+            continue
         scale_x = scale_y = 1.0
         if choices.frame == "square":
             height, width = truth.image_sizes[image]
