@@ -4,7 +4,7 @@ import pytest
 from convcorr_jax import synthetic
 from convcorr_jax.datasets import opening
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.scenes import read_scenes
+from convcorr_jax.tasks.scenes import read_scenes, segmentation
 from tests.builders import voc_tree
 from tests.builders.genuine import genuine
 from tests.builders.records import record_of
@@ -85,3 +85,11 @@ def test_genuine_camvid_has_eleven_classes_and_no_background():
     assert (len(scenes.train), len(scenes.test)) == (468, 233)
     assert len(scenes.classes) == 11
     assert scenes.classes[0] == "sky"
+
+
+def test_intervals_draw_runs_of_a_film_and_else_images():
+    films = [f"0001TP_{number:06d}" for number in range(0, 1350, 30)] + ["Seq05VD_f00000", "Seq05VD_f00030"]
+    runs = segmentation.film_runs(films)
+    assert runs is not None
+    assert runs[:, 0].tolist() == [0] * 20 + [1] * 20 + [2] * 5 + [3] * 2
+    assert segmentation.film_runs([*films, "2007_000033"]) is None

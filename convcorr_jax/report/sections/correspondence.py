@@ -313,7 +313,7 @@ def _errors(result: dict[str, Any]) -> Table:
             None if len(scores["smoothness"]) == 1 else f"{smoothness:g}",
             scores["mean_error"][level],
             *(
-                estimate(share["mean"], share["interval"])
+                share["mean"] if share["interval"] is None else estimate(share["mean"], share["interval"])
                 for share in (scores["pck"][alpha][level] for alpha in alphas)
             ),
         )
@@ -325,5 +325,5 @@ def _errors(result: dict[str, Any]) -> Table:
         ("method", "smoothness", "mean error", *(f"PCK {alpha}" for alpha in alphas)),
         tuple(rows),
         note="Errors are relative to the longer side of the second photograph, averaged over the points of a "
-        "pair, then over pairs. In brackets: the 95 % interval, by drawing the points of each pair again.",
+        "pair, then over pairs. In brackets: the 95 % interval, by drawing pairs again.",
     )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Record, fingerprint
+from convcorr_jax.datasets import Record, box_of, fingerprint
 from convcorr_jax.datasets.official import ibug
 from convcorr_jax.errors import InputError
 from convcorr_jax.tasks.reading import CategoryData, choose_splits, read
@@ -78,8 +78,8 @@ class Category:
 
     @property
     def boxes(self) -> tuple[coords.Box, ...]:
-        """The box of every record in pixels of its image; the whole image where a record has none."""
-        return tuple(record.box or coords.whole_image(record.size) for record in self.records)
+        """The box of every record in pixels of its image; a record without one is refused."""
+        return tuple(map(box_of, self.records))
 
 
 def read_categories(data: CategoryData) -> tuple[Category, ...]:

@@ -10,7 +10,9 @@ consecutive frames of a film are nearly equal.
 
 import dataclasses
 import functools
+import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from convcorr_jax.metrics import (
     SegmentationScores,
     bootstrap,
     confusion_counts,
+    group_numbers,
     interval,
     iou_sums,
     segmentation_scores,
@@ -62,6 +65,8 @@ RGB_SIDE_PX = 32
 """Side of the square whose colours are features."""
 RUN_LENGTH = 20
 """Consecutive images that are held out together."""
+# The frames of CamVid's four films, of which consecutive ones are nearly equal.
+_FRAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?\d+")
 MIXINGS = ("none", "same", "held_out")
 """Without the matrix M; with M fitted to responses to the training images; or to held-out training images."""
 
@@ -315,19 +320,33 @@ def example_scenes(scenes: Scenes, *, shown: int) -> tuple[int, ...]:
     return tuple(evenly_spread(len(scenes.test), shown).tolist())
 
 
+def film_runs(ids: Iterable[str]) -> Int[np.ndarray, "images 1"] | None:
+    """Return the run of `RUN_LENGTH` frames of CamVid that each image belongs to; None of other images."""
+    films = [_FRAME.fullmatch(name) for name in ids]
+    if not all(films):
+        return None
+    places: Counter[str] = Counter()
+    runs = []
+    for film in (match[1] for match in films if match):
+        runs.append((film, places[film] // RUN_LENGTH))
+        places[film] += 1
+    return group_numbers(runs)[:, None]
+
+
 def score_table(
-    results: Mapping[str, SegmentationResult], classes: Sequence[str]
+    results: Mapping[str, SegmentationResult], scenes: Scenes
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the scores of every result, with each of `MIXINGS`, as ``result.json`` holds them.
 
-    The 95 % bootstrap ``interval`` is that of the mean IoU over test images; scores that a class lacks are
-    absent.
+    The 95 % bootstrap ``interval`` is that of the mean IoU over test images, or over the `film_runs` of frames;
+    scores that a class lacks are absent.
     """
+    classes, runs = scenes.classes, film_runs(record.source_id for record in scenes.test)
     return {
         name: {
             mixing: {
                 **_plain_scores(segmentation_scores(counts.sum(axis=0)), classes),
-                "interval": list(interval(bootstrap(iou_sums(counts))[:, 0])),
+                "interval": list(interval(bootstrap(iou_sums(counts)._replace(clusters=runs))[:, 0])),
             }
             for mixing, counts in zip(MIXINGS, result.confusions, strict=True)
         }

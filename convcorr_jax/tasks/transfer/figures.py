@@ -16,7 +16,7 @@ from convcorr_jax.descriptors import descriptor_grid
 from convcorr_jax.flow import align_costs, upsample_flow, warp
 from convcorr_jax.io import write_image
 from convcorr_jax.keypoints import VOTERS
-from convcorr_jax.metrics import UnitSums, bootstrap, interval, mean_ratios
+from convcorr_jax.metrics import UnitSums, bootstrap, interval
 from convcorr_jax.report import (
     MatchedPair,
     MethodMatches,
@@ -191,7 +191,7 @@ def _align_pair(
         source_to_px,
         target_to_px,
         smoothness,
-        np.stack([np.asarray(alignment.flow) for alignment in aligned]),
+        np.stack([method.flow(alignment) for alignment in aligned]),
         np.stack([np.asarray(alignment.confidence) for alignment in aligned]),
         np.asarray(costs),
     )
@@ -233,8 +233,8 @@ def _errors(
 def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float]) -> dict[str, Any]:
     """Return the errors of known points by method and smoothness, as ``result.json`` holds them.
 
-    They are the mean error, and PCK with its 95 % bootstrap interval over the points of each pair, as means
-    over pairs.
+    They are the mean error and PCK, each over the points of a pair and then over pairs. PCK has its 95 %
+    bootstrap interval over pairs, None of a single one.
     """
     errors = [keypoint_errors(pair) for pair in pairs]
     return {
@@ -247,19 +247,19 @@ def exploration_report(pairs: Sequence[MatchedPair], *, alphas: Sequence[float])
 
 
 def _report(errors: Sequence[Float[np.ndarray, "smoothness _"]], alphas: Sequence[float]) -> dict[str, Any]:
-    """Average over the points of each pair first, then over pairs."""
-    points = np.concatenate(errors, axis=1)
-    correct = points.T[:, None, :, None] <= np.asarray(alphas)
-    pairs = np.repeat(np.arange(len(errors)), [of_pair.shape[1] for of_pair in errors])
-    sums = UnitSums(correct.reshape(len(correct), 1, -1).astype(np.float64), np.ones((len(correct), 1)), pairs)
-    means = mean_ratios(sums).reshape(correct.shape[2:])
-    samples = bootstrap(sums).reshape(-1, *correct.shape[2:])
+    shares = np.stack([(of_pair[..., None] <= np.asarray(alphas)).mean(axis=1) for of_pair in errors])
+    pairs, levels, _ = shares.shape
+    samples = bootstrap(UnitSums(shares.reshape(pairs, 1, -1), np.ones((pairs, 1)), np.zeros(pairs, np.int64)))
+    samples = samples.reshape(-1, *shares.shape[1:])
     return {
         "mean_error": np.mean([of_pair.mean(axis=1) for of_pair in errors], axis=0).tolist(),
         "pck": {
             f"{alpha:g}": [
-                {"mean": float(means[level, column]), "interval": list(interval(samples[:, level, column]))}
-                for level in range(len(points))
+                {
+                    "mean": float(shares[:, level, column].mean()),
+                    "interval": list(interval(samples[:, level, column])) if pairs > 1 else None,
+                }
+                for level in range(levels)
             ]
             for column, alpha in enumerate(alphas)
         },

@@ -29,15 +29,19 @@ def test_errors_are_those_of_the_carried_points(pairs):
     np.testing.assert_allclose(errors["truth"][2], expected, atol=1e-6)
 
 
-def test_shares_have_an_interval(pairs):
+def test_shares_have_an_interval_over_pairs(pairs):
     report = exploration_report(pairs, alphas=(0.05, 0.1))
+    single = [exploration_report([pair], alphas=(0.05, 0.1)) for pair in pairs]
+    for name, scores in report.items():
+        for alpha, shares in scores["pck"].items():
+            alone = [[each[name]["pck"][alpha][level] for each in single] for level in range(len(shares))]
+            for share, of_pairs in zip(shares, alone, strict=True):
+                # Two draws of two pairs: each pair twice, or both.
+                means = [each["mean"] for each in of_pairs]
+                assert share["interval"] == pytest.approx([min(means), max(means)], abs=1e-6)
+                assert share["mean"] == pytest.approx(np.mean(means))
+                assert [each["interval"] for each in of_pairs] == [None, None]
     assert list(report) == ["truth", "copy"]
-    for scores in report.values():
-        assert len(scores["mean_error"]) == len(scores["smoothness"])
-        for shares in scores["pck"].values():
-            for share in shares:
-                low, high = share["interval"]
-                assert 0 <= low <= share["mean"] <= high <= 1
     truth, copy = report["truth"], report["copy"]
     assert truth["mean_error"][0] < copy["mean_error"][0]
     assert truth["pck"]["0.05"][0]["mean"] >= truth["pck"]["0.05"][2]["mean"]
