@@ -2,7 +2,6 @@
 
     python -m eval.pose --dataset lspet                               (the person cascade of the package)
     python -m eval.pose --checkpoint runs/pose_cascade/model.npz                         (rendered people)
-    python -m eval.pose --dataset lspet --torso none --no-mirrored --out runs/pose_lspet
     python -m eval.pose --dataset mpii --part validation --no-scale --checkpoint runs/mpii/model.npz
 
 ``result.json`` has the share of people's joints that are correct, ``pck``, over all joints at 0.05, 0.1 and
@@ -12,8 +11,8 @@ of it. ``pck_by_torso`` has the same for each torso: the paper gives the annotat
 is not known of a photograph. ``per_joint`` is left and right together; ``curves`` has all thresholds.
 ``spread_px`` is the spread of errors in pixels of the network's input, of which ``input_px_per_px`` make one
 pixel of the photographs. ``sides`` states whose left is left: that of `eval.score_predictions`. ``peers``
-compares the cascade with other methods' ``--peers`` on the joints that both predict, on all, upright and other
-people (see `convcorr_jax.tasks.pose.compare_peers`).
+compares the cascade with other methods' ``--peers`` on the joints that both predict, ``groups`` have the
+figures of upright and other people (see `convcorr_jax.tasks.pose.compare_people`).
 
 Beside it: ``predictions.npz``, the joints of the cascade for `eval.score_predictions` (``--first-pixel 0``);
 curves (``pck.png``), histograms of errors (``errors.png``), and people from the smallest to the greatest error
@@ -39,12 +38,13 @@ from convcorr_jax.tasks.pose import (
     PredictionOptions,
     Torso,
     best_to_worst,
-    compare_peers,
+    compare_people,
     curve_alphas,
     evaluate_records,
     protocol_of,
     read_part,
     read_peers,
+    read_training,
     reported,
     sides_of,
 )
@@ -71,6 +71,8 @@ class Config:
     peers: tuple[Path, ...] = ()
     """Files of other methods' predictions for the same people in the same order, in pixels of the photographs
     counted from 0: .npz, .h5 or .mat."""
+    trained_on: tuple[str, ...] = ()
+    """Data sets that the model was trained on; ``groups`` then has test people of other events."""
     prediction: PredictionOptions = PredictionOptions()
     output: Output = Output(Path("runs/pose"))
 
@@ -92,6 +94,7 @@ def main(config: Config) -> Path:
     }
     evaluation = by_torso[config.torso]
     tested = evaluation.people
+    training = read_training(config.trained_on, data_root=data.data_root)
     reports = {name: reported(each, joints, protocol=protocol) for name, each in by_torso.items()}
     result = {
         "dataset": data.name,
@@ -108,7 +111,7 @@ def main(config: Config) -> Path:
         "left_out": {absent.source_id: absent.reason for absent in tested.left_out},
         "pck_by_torso": {torso: each["pck"] for torso, each in reports.items()},
         "interval_by_torso": {torso: each["interval"] for torso, each in reports.items()},
-        "peers": compare_peers(peers, by_torso, joints, protocol=protocol),
+        **compare_people(peers, by_torso, joints, protocol=protocol, training=training),
         **reports[config.torso],
     }
     curves = {net: reports[config.torso]["curves"][net] for net in evaluation.tables}

@@ -7,6 +7,7 @@ treats all data sets alike.
 """
 
 from convcorr_jax.doctor.duplicates import leaked_rows as leaked_rows
+from convcorr_jax.doctor.duplicates import rows_of_shared_scenes as rows_of_shared_scenes
 from convcorr_jax.doctor.examination import examine as examine
 from convcorr_jax.doctor.findings import CHANGES_SCORES as CHANGES_SCORES
 from convcorr_jax.doctor.findings import WORTH_A_LOOK as WORTH_A_LOOK

@@ -1,7 +1,8 @@
-"""Checks for images that occur twice or cannot be read, by thumbnails and digests.
+"""Checks for images that occur twice, show one scene, or cannot be read, by thumbnails and digests.
 
-Each image is decoded once. An image that training and test split share makes a score too good; one that occurs
-twice in a split counts twice. Two objects in one image file are not duplicates of one another.
+Each image is decoded once. An image that training and test split share makes a score too good, and so may an
+event or a person in photographs of both; an image that occurs twice in a split counts twice. Two objects in one
+image file are not duplicates of one another.
 """
 
 import dataclasses
@@ -26,6 +27,8 @@ from convcorr_jax.shapes import Image
 THUMBNAIL_PX = 32
 """Side of a thumbnail in pixels."""
 
+_LUMA_BINS, _CHROMA_BINS = 8, 12
+
 # The number of records whose encoded images are in memory at one time.
 _CHUNK = 256
 
@@ -41,12 +44,15 @@ class Thumbnails(NamedTuple):
     """For every image, a hash of its decoded pixels and their shape; empty if it cannot be read."""
     pixels: UInt8[np.ndarray, "images side side"]
     """For every image, the whole image in grey, resized to a square of `THUMBNAIL_PX` pixels a side."""
+    colors: Float[np.ndarray, "images bins"]
+    """For every image, the roots of the shares of pixels by luma and chroma, whose product is a similarity."""
 
 
 class _Thumbnail(NamedTuple):
     error: str = ""
     digest: bytes = b""
     pixels: UInt8[np.ndarray, "side side"] = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+    colors: Float[np.ndarray, " bins"] = np.zeros(_LUMA_BINS * _CHROMA_BINS**2, np.float16)
 
 
 def compute_thumbnails(
@@ -85,6 +91,7 @@ def compute_thumbnails(
         errors=tuple(thumbnail.error for thumbnail in thumbnails),
         digests=tuple(thumbnail.digest for thumbnail in thumbnails),
         pixels=np.stack([each.pixels for each in thumbnails]) if thumbnails else no_pixels,
+        colors=np.stack([each.colors for each in thumbnails or [_Thumbnail()]])[: len(thumbnails)],
     )
 
 
@@ -104,7 +111,21 @@ def _compute_thumbnail(record: Record) -> _Thumbnail:
         return _Thumbnail(error=str(error))
     grey = PillowImage.fromarray(image).convert("L")
     small = grey.resize((THUMBNAIL_PX, THUMBNAIL_PX), PillowImage.Resampling.BOX)
-    return _Thumbnail("", hashlib.blake2b(_pixel_bytes(image)).digest(), np.asarray(small))
+    return _Thumbnail(
+        "", hashlib.blake2b(_pixel_bytes(image)).digest(), np.asarray(small), _color_histogram(image)
+    )
+
+
+def _color_histogram(image: Image) -> Float[np.ndarray, " bins"]:
+    """Return the roots of the shares of pixels in bins of luma and of the middle half of both chromas."""
+    side = 2 * THUMBNAIL_PX
+    small = PillowImage.fromarray(image).resize((side, side), PillowImage.Resampling.BOX).convert("YCbCr")
+    luma, *chromas = np.moveaxis(np.asarray(small, np.int32), -1, 0)
+    bins = luma * _LUMA_BINS // 256
+    for chroma in chromas:
+        bins = bins * _CHROMA_BINS + np.clip((chroma - 64) * _CHROMA_BINS // 128, 0, _CHROMA_BINS - 1)
+    counts = np.bincount(bins.reshape(-1), minlength=_LUMA_BINS * _CHROMA_BINS**2)
+    return np.sqrt(counts / side**2).astype(np.float16)
 
 
 def _pixel_bytes(image: Image) -> bytes:
@@ -175,6 +196,55 @@ def leaked_rows(tested: Sequence[Record], training: Sequence[Record]) -> list[in
     same += [{pair.first, pair.second} for pair in near_pairs(thumbnails)]
     of_training = set(images[len(tested) :].tolist())
     shared = {image for group in same if group & of_training for image in group} | of_training
+    return [row for row, image in enumerate(images[: len(tested)].tolist()) if image in shared]
+
+
+# Of LSPET's test photographs, 29 % have a training photograph of a greater similarity of colours; by eye, half
+# of the pairs at the threshold, and nearly all of those above .93, show one event, place or person.
+_LEAST_COLOR_SIMILARITY = 0.89
+
+
+def similar_scenes(
+    tested: Int[np.ndarray, " tested"], training: Int[np.ndarray, " training"], thumbnails: Thumbnails
+) -> list[tuple[int, int, float]]:
+    """Find the tested images whose colours are those of a training image, with the most similar one of these.
+
+    The similarity is the product of `Thumbnails.colors`, Bhattacharyya's coefficient; most similar ones are
+    first.
+    """
+    colors = thumbnails.colors[training].astype(np.float32)
+    found = []
+    for start in range(0, len(tested) if len(training) else 0, _BLOCK):
+        block = tested[start : start + _BLOCK]
+        similarity = thumbnails.colors[block].astype(np.float32) @ colors.T
+        nearest = similarity.argmax(axis=1)
+        values = similarity[np.arange(len(block)), nearest]
+        found += zip(block.tolist(), training[nearest].tolist(), values.tolist(), strict=True)
+    return sorted((one for one in found if one[2] > _LEAST_COLOR_SIMILARITY), key=lambda one: -one[2])
+
+
+def shared_scenes(records: Sequence[Record], thumbnails: Thumbnails) -> Iterator[Finding]:
+    """Find images that seem to be of an event, place or person that images of the split "train" show too.
+
+    Where the colours of more than half of the images are those of a training image, they tell nothing.
+    """
+    records_of = _records_of_images(records, thumbnails)
+    trained = np.array([any(record.split == "train" for record in members) for members in records_of], bool)
+    cases = [
+        Case((records_of[image][0].source_id, records_of[other][0].source_id), f"similarity {value:.3f}")
+        for image, other, value in similar_scenes(np.flatnonzero(~trained), np.flatnonzero(trained), thumbnails)
+    ]
+    if len(cases) <= (~trained).sum() / 2:
+        sentence = "Colours as in an image of the split 'train' are in {}: perhaps the same event or person."
+        yield from report_cases("shared scenes", WORTH_A_LOOK, sentence, cases, noun="image")
+
+
+def rows_of_shared_scenes(tested: Sequence[Record], training: Sequence[Record]) -> list[int]:
+    """Return the rows of tested records whose image has the colours of a training image (`similar_scenes`)."""
+    _, thumbnails = compute_thumbnails([*tested, *training])
+    images = thumbnails.image_of
+    of_tested, of_training = (np.unique(part) for part in (images[: len(tested)], images[len(tested) :]))
+    shared = {image for image, *_ in similar_scenes(of_tested, of_training, thumbnails)}
     return [row for row, image in enumerate(images[: len(tested)].tolist()) if image in shared]
 
 

@@ -27,6 +27,7 @@ def examine(
         *duplicates.shared_by_splits(records_without_pixels, thumbnails),
         *duplicates.exact_duplicates(records_without_pixels, thumbnails),
         *duplicates.near_duplicates(records_without_pixels, thumbnails),
+        *duplicates.shared_scenes(records_without_pixels, thumbnails),
         *keypoints.repeated_ids(records_without_pixels),
         *keypoints.wrong_counts(records_without_pixels, official_counts or {}),
         *keypoints.skipped_annotations(absent),

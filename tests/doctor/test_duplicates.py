@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import Record, load_image
-from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, duplicates
+from convcorr_jax.doctor import CHANGES_SCORES, WORTH_A_LOOK, duplicates, rows_of_shared_scenes
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from tests.builders.image_checks import found_by, on_disk
 
@@ -108,3 +108,42 @@ def test_an_image_that_cannot_be_read_is_named_with_its_reason(faces: tuple[Reco
         assert reason in case.note
     # Two images that cannot be read are not equal.
     assert found_by(duplicates.exact_duplicates, records) == []
+
+
+def scenes(faces: tuple[Record, ...]) -> list[Record]:
+    """Return walls of which the third tested one shows another part of the first trained one."""
+    rng = np.random.default_rng(3)
+    # Each has a wall of its own colours.
+    walls = [np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(9)]
+    walls[7] = np.roll(walls[0][::-1], 20, axis=1)
+    return [
+        replace(face, image=wall, source_id=f"wall {number}", split="train" if number < 5 else "test")
+        for number, (face, wall) in enumerate(zip(faces, walls, strict=False))
+    ]
+
+
+def test_images_of_one_scene_are_found_across_splits_by_their_colours(faces: tuple[Record, ...], monkeypatch):
+    records = scenes(faces)
+    (finding,) = found_by(duplicates.shared_scenes, records)
+    assert (finding.severity, finding.source_ids) == (WORTH_A_LOOK, ("wall 7", "wall 0"))
+    assert "are in 1 image:" in finding.sentence
+    assert found_by(duplicates.near_duplicates, records) == []
+    monkeypatch.setattr(duplicates, "_BLOCK", 1)
+    assert rows_of_shared_scenes(records[5:], records[:5]) == [2]
+    assert rows_of_shared_scenes(records[5:], []) == []
+    # Within a split a scene is no fault, and where colours are all alike they tell nothing.
+    assert found_by(duplicates.shared_scenes, [replace(one, split="train") for one in records]) == []
+    alike = [replace(one, image=records[0].image) for one in records]
+    assert found_by(duplicates.shared_scenes, alike) == []
+
+
+def test_the_similarity_of_colours_is_bhattacharyyas_coefficient(faces: tuple[Record, ...]):
+    _, thumbnails = compute_thumbnails(faces[:3])
+    for number, face in enumerate(faces[:3]):
+        shares: dict[tuple[int, ...], float] = {}
+        pixels = np.asarray(PillowImage.fromarray(load_image(face)).convert("YCbCr")).reshape(-1, 3)
+        for luma, *chromas in pixels.tolist():
+            key = (luma * 8 // 256, *(min(max((one - 64) * 12 // 128, 0), 11) for one in chromas))
+            shares[key] = shares.get(key, 0) + 1 / len(pixels)
+        found = thumbnails.colors[number].astype(float)
+        assert sorted(found[found > 0] ** 2) == pytest.approx(sorted(shares.values()), rel=2e-3)

@@ -32,7 +32,7 @@ class ReadOnce(Sequence[Record]):
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], people, tmp_path, stored: bool):
+def test_clean_data_has_no_fault_and_is_read_once(faces: tuple[Record, ...], people, tmp_path, stored: bool):
     records = ReadOnce([*(on_disk(faces, tmp_path) if stored else faces), *people])
     steps: list[tuple[int, int]] = []
     found = examine(
@@ -40,7 +40,8 @@ def test_clean_data_has_no_findings_and_is_read_once(faces: tuple[Record, ...], 
         official_counts={"train": 64, "test": 16},
         progress=lambda done, total: steps.append((done, total)),
     )
-    assert found == ()
+    # Two rendered people have like colours before a like sky.
+    assert [(one.check, len(one.cases)) for one in found] == [("shared scenes", 1)]
     assert not changes_scores(found)
     assert (records.times >= 1).all()
     # The run-time type checker of the tests reads a few records more.

@@ -259,7 +259,7 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
         # Rendered people are upright; half of these are, too, by a torso that is not too long for their height.
         arrays["torso"][::2] = 10.0
 
-    path = write_people(tmp_path / "people", train=0, test=6, side=40, change=change)
+    path = write_people(tmp_path / "people", train=1, test=6, side=40, change=change)
     save_untrained(tmp_path, facts={"dataset": "rendered", "people": 3})
     records = read_people(path, part="test")
     names, truth = records[0].names, np.stack([record.points for record in records])
@@ -271,7 +271,9 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
     written = np.where(np.isin(np.arange(14), lacking)[:, None], np.nan, theirs)[:, order]
     np.savez(tmp_path / "other.npz", preds=written, joint_names=np.array(names)[order])
     monkeypatch.setattr(evaluation, "predict_joints", lambda *_, **__: PredictedJoints(*[ours] * 3))
-    result = evaluated(tmp_path, PoseData((path,)), peers=(tmp_path / "other.npz",))
+    monkeypatch.setattr(evaluation, "rows_of_shared_scenes", lambda *_: [1, 4])
+    data = PoseData((path,))
+    result = evaluated(tmp_path, data, peers=(tmp_path / "other.npz",), trained_on=(str(path),))
     compared = result["peers"]["other"]
     both = [k for k in range(14) if k not in lacking]
     assert compared["joints"] == [names[k] for k in both]
@@ -287,8 +289,13 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
     )
     upright = hips - shoulders >= 0.7 * lengths[:, 0]
     assert 0 < upright.sum() < 6
-    for group, members in (("all", upright | ~upright), ("upright", upright), ("others", ~upright)):
-        scores = compared["groups"][group]
+    shared = np.isin(np.arange(6), [1, 4])
+    groups = {"all": shared | ~shared, "upright": upright, "others": ~upright}
+    groups |= {"shared_scenes": shared, "other_scenes": ~shared}
+    assert list(compared["groups"]) == list(result["groups"]) == list(groups)
+    for group, members in groups.items():
+        scores, alone = compared["groups"][group], result["groups"][group]
+        assert (alone["people"], alone["counted"]) == (members.sum(), 14 * members.sum())
         assert (scores["people"], scores["counted"]) == (members.sum(), 12 * members.sum())
         for method, of_method in errors.items():
             expected = shares(of_method[members])

@@ -8,13 +8,14 @@ from convcorr_jax.tasks.pose.batches import Sampling as Sampling
 from convcorr_jax.tasks.pose.batches import prefetch as prefetch
 from convcorr_jax.tasks.pose.evaluation import Evaluation as Evaluation
 from convcorr_jax.tasks.pose.evaluation import best_to_worst as best_to_worst
-from convcorr_jax.tasks.pose.evaluation import compare_peers as compare_peers
+from convcorr_jax.tasks.pose.evaluation import compare_people as compare_people
 from convcorr_jax.tasks.pose.evaluation import curve_alphas as curve_alphas
 from convcorr_jax.tasks.pose.evaluation import evaluate as evaluate
 from convcorr_jax.tasks.pose.evaluation import evaluate_records as evaluate_records
 from convcorr_jax.tasks.pose.evaluation import forward_ms as forward_ms
 from convcorr_jax.tasks.pose.evaluation import protocol_of as protocol_of
 from convcorr_jax.tasks.pose.evaluation import read_peers as read_peers
+from convcorr_jax.tasks.pose.evaluation import read_training as read_training
 from convcorr_jax.tasks.pose.evaluation import reported as reported
 from convcorr_jax.tasks.pose.label_noise import TwoAnnotations as TwoAnnotations
 from convcorr_jax.tasks.pose.label_noise import annotations_of_duplicates as annotations_of_duplicates

@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Record
+from convcorr_jax.datasets import Record, read_records
 from convcorr_jax.datasets.official import flic, mpii
 from convcorr_jax.datasets.poses import ORDERS, common, read_predictions
+from convcorr_jax.doctor import rows_of_shared_scenes
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import (
     FLIC_PCK,
@@ -232,37 +233,55 @@ def _read_peer(path: Path, records: Sequence[Record], joints: Sequence[str]) -> 
     return Peer(tuple(records), np.stack([*known.values()], axis=1), tuple(known))
 
 
-def compare_peers(
+def compare_people(
     peers: Mapping[str, Peer],
     evaluations: Mapping[Torso, Evaluation],
     joints: Sequence[str],
     *,
     protocol: Protocol,
+    training: Sequence[Record] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Score each peer and a cascade on the joints that both predict.
+    """Score groups of people, and on them each peer and a cascade by the joints that both predict.
 
-    By peer and group of people (``all``, ``upright``, ``others``; absent without people) it returns the number
-    of ``people`` and of joints ``counted``, and the ``pck`` of the ``peer`` and of the cascade for each torso
-    with its 95 % bootstrap ``interval`` over people. ``minus_peer`` has the differences, with paired intervals.
+    Groups are ``all``, ``upright`` and ``others``; with the records that the model was trained on, also
+    ``shared_scenes``, people whose photograph seems to show an event or a person of a training photograph
+    (`convcorr_jax.doctor.rows_of_shared_scenes`), and ``other_scenes``. A group without people is absent.
+
+    ``groups`` has the numbers of ``people`` and of joints ``counted``, and the ``pck`` of the cascade for each
+    torso with its 95 % bootstrap ``interval`` over people. ``peers`` has the same by the name of each peer, of
+    the joints of both, with that of the ``peer``, and in ``minus_peer`` the differences, with paired intervals.
     """
     people = next(iter(evaluations.values())).people
-    upright = np.array([is_upright(record) for record in people.records])
-    groups = {"all": np.ones(len(upright), np.bool_), "upright": upright, "others": ~upright}
+    groups = _groups(people, training)
+
+    def by_group(errors: Mapping[str, np.ndarray], scored: Sequence[str]) -> dict[str, Any]:
+        return {name: _compare(errors, members, scored, protocol) for name, members in groups.items()}
+
+    cascade_errors: dict[str, np.ndarray] = {
+        torso: each.errors["cascade"] for torso, each in evaluations.items()
+    }
     compared = {}
     for name, peer in peers.items():
         columns = [joints.index(joint) for joint in peer.joints]
-        errors = {"peer": prediction_errors(peer.of_people(people), people, peer.joints)} | {
-            torso: each.errors["cascade"][:, columns] for torso, each in evaluations.items()
-        }
-        compared[name] = {
-            "joints": peer.joints,
-            "groups": {
-                group: _compare(errors, members, peer.joints, protocol)
-                for group, members in groups.items()
-                if members.any()
-            },
-        }
-    return compared
+        errors = {torso: each[:, columns] for torso, each in cascade_errors.items()}
+        errors = {"peer": prediction_errors(peer.of_people(people), people, peer.joints), **errors}
+        compared[name] = {"joints": peer.joints, "groups": by_group(errors, peer.joints)}
+    return {"groups": by_group(cascade_errors, joints), "peers": compared}
+
+
+def _groups(people: People, training: Sequence[Record]) -> dict[str, Bool[np.ndarray, " n"]]:
+    upright = np.array([is_upright(record) for record in people.records])
+    groups = {"all": np.ones(len(upright), np.bool_), "upright": upright, "others": ~upright}
+    if training:
+        shared = np.isin(np.arange(len(upright)), rows_of_shared_scenes(people.records, training))
+        groups |= {"shared_scenes": shared, "other_scenes": ~shared}
+    return {name: members for name, members in groups.items() if members.any()}
+
+
+def read_training(names: Sequence[str], *, data_root: Path | None) -> list[Record]:
+    """Read the training records of the data sets that a model was trained on."""
+    records = (record for name in names for record in read_records(name, data_root=data_root))
+    return [record for record in records if record.split == "train"]
 
 
 def is_upright(record: Record) -> bool:
@@ -300,12 +319,12 @@ def _compare(
 
     return {
         "people": int(members.sum()),
-        "counted": int(sums["peer"].denominators.sum()),
+        "counted": int(next(iter(sums.values())).denominators.sum()),
         **{name: by_threshold(means[name], draws[name]) for name in errors},
         "minus_peer": {
             name: by_threshold(means[name] - means["peer"], draws[name] - draws["peer"])
             for name in errors
-            if name != "peer"
+            if name != "peer" and "peer" in errors
         },
     }
 
