@@ -22,6 +22,9 @@ pytestmark = pytest.mark.usefixtures("small_network")
 FEW = {"layer": "conv3", "options": LandmarkOptions(rounds=1), "rendered_train": 24}
 
 
+METHODS = ["random_face", "mean", "rgb_ridge", "convnet_ridge", "look_back"]
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     return face_landmarks.Config(**FEW, rendered_test=6, shown=2, output=Output(tmp_path_factory.mktemp("out")))
@@ -34,11 +37,12 @@ def result(config):
 
 def test_the_result_has_every_method(result):
     for name in ("nme_outer", "nme_pupil"):
-        assert set(result[name]) == {"mean", "rgb_ridge", "convnet_ridge", "look_back"}
+        assert set(result[name]) == {*METHODS}
     # Rendered heads turn; in an oblique view the pupils are nearer to each other than their outer corners.
     for method, error in result["nme_outer"].items():
         assert 0 < error < result["nme_pupil"][method]
-    assert result["nme_outer"]["convnet_ridge"] < result["nme_outer"]["mean"]
+    errors = result["nme_outer"]
+    assert errors["convnet_ridge"] < errors["mean"] < errors["random_face"]
     assert result["rounds"][0] == pytest.approx(result["nme_outer"]["convnet_ridge"])
     assert result["rounds"][-1] == pytest.approx(result["nme_outer"]["look_back"])
 
@@ -48,7 +52,7 @@ def test_the_page_and_its_figures_show_it(config, result):
         with PillowImage.open(config.output.out / name) as picture:
             assert min(picture.size) > 100
     section = assert_shown(probes.landmarks, result, config.output.out)
-    assert [row[0] for row in section.tables[0].rows] == ["mean", "rgb_ridge", "convnet_ridge", "look_back"]
+    assert [row[0] for row in section.tables[0].rows] == METHODS
 
 
 def test_cached_predictions_are_not_computed_again(config, result, monkeypatch):

@@ -205,6 +205,15 @@ def mean_face(train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]) -> 
     return to_pixels(np.tile(mean, (len(frames), 1)), frames)
 
 
+def random_faces(
+    train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box], seed: int = 0
+) -> Float[np.ndarray, "faces n 2"]:
+    """Return the landmarks of a random training face in each test face's square, in pixels of its image."""
+    drawn = np.random.default_rng(seed).integers(len(train.points), size=len(test.points))
+    fractions = to_fractions(train.points, tuple(map(frame_of, train.records)))[drawn]
+    return to_pixels(fractions, test.faces(boxes=boxes).frames)
+
+
 class FinderFit(NamedTuple):
     """A fitted finder, and the scores that chose its threshold."""
 

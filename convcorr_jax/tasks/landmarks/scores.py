@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import load_image
@@ -37,6 +37,7 @@ from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import (
     ANNOTATED,
+    DETECTOR,
     JITTERS,
     FaceSet,
     annotated_boxes,
@@ -45,7 +46,7 @@ from convcorr_jax.tasks.landmarks.faces import (
     jittered_boxes,
     read_faces,
 )
-from convcorr_jax.tasks.landmarks.fitting import RoundPredictions, mean_face
+from convcorr_jax.tasks.landmarks.fitting import RoundPredictions, mean_face, random_faces
 from convcorr_jax.tasks.reading import evenly_spread
 
 Errors = Mapping[str, Mapping[str, Float[np.ndarray, "faces n"]]]
@@ -133,7 +134,7 @@ def errors_by_kind(
     colors: Mapping[str, RoundPredictions],
     network: Mapping[str, RoundPredictions],
 ) -> dict[str, Errors]:
-    """Compute the errors of the mean face, of ridge from colours and from a network, and of look-back.
+    """Compute the errors of a random and the mean training face, of ridge from colours, and from a network.
 
     They are by kind of boxes, by normalizer (``nme_outer``, ``nme_pupil``) and by method.
     """
@@ -141,6 +142,7 @@ def errors_by_kind(
     return {
         kind: method_errors(
             {
+                "random_face": random_faces(train, test, boxes=of_kind),
                 "mean": mean_face(train, test, boxes=of_kind),
                 "rgb_ridge": colors[kind].points[0],
                 "convnet_ridge": network[kind].points[0],
@@ -156,13 +158,18 @@ def errors_by_kind(
 def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) -> dict[str, dict[str, Any]]:
     """Summarize errors by kind of boxes as ``result.json`` holds them.
 
-    ``boxes`` has means and 95 % bootstrap intervals over faces, by kind and method. ``without_duplicates`` has
-    means without the test faces whose photograph is among the training faces (``left_out``).
+    ``boxes`` has means and 95 % bootstrap intervals over faces, by kind and method, also of the ``faces`` whose
+    detector's box is not the annotated one (``detector_differs``). ``without_duplicates`` has means without the
+    test faces whose photograph is among the training faces (``left_out``).
     """
+    kinds = {kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()}
+    if (differ := np.flatnonzero(_different_boxes(test))).size:
+        of_differing = {method: values[differ] for method, values in errors[DETECTOR]["nme_outer"].items()}
+        kinds["detector_differs"] = {**_with_intervals(of_differing), "faces": len(differ)}
     shared = leaked_rows(test.records, train.records)
     kept = np.setdiff1d(np.arange(len(test.records)), shared)
     return {
-        "boxes": {kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()},
+        "boxes": kinds,
         "without_duplicates": {
             "left_out": [test.records[row].source_id for row in shared],
             "mean": {
@@ -172,6 +179,13 @@ def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) ->
             },
         },
     }
+
+
+def _different_boxes(test: FaceSet) -> Bool[np.ndarray, " faces"]:
+    """Return whether a detector's box is not the annotated one; False for all faces without such boxes."""
+    annotated, detector = annotated_boxes(test), detector_boxes(test)
+    apart = np.abs(np.array(annotated) - np.array(annotated if detector is None else detector))
+    return np.asarray(apart.max(axis=1) > _DIFFERENT_PX)
 
 
 def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[str, dict[str, Any]]:
@@ -195,7 +209,7 @@ def figures_of_tests(
     annotated, detector = annotated_boxes(test), detector_boxes(test)
     if detector is None:
         raise InputError(f"{dataset} has no detector's boxes")
-    differ = np.abs(np.array(annotated) - np.array(detector)).max(axis=1) > _DIFFERENT_PX
+    differ = _different_boxes(test)
 
     def errors(name: str, compute: Callable[[], Float[np.ndarray, " faces"]]) -> np.ndarray:
         return cache(f"{dataset}_{name}", lambda: {"errors": compute()})["errors"]
