@@ -8,10 +8,10 @@
 Compares five methods: a ``random_face`` of the training faces, their ``mean``, ridge regression from the
 colours of the face (``rgb_ridge``), from a network's features of the face (``convnet_ridge``), and the latter
 followed by ``look_back``. ``result.json`` has the mean error of each as a fraction of the distance of the outer
-eye corners (``nme_outer``) and of the eyes' centres (``nme_pupil``), the errors of every round and of every part
-of the face, and the errors of held-out training faces, by which options should be chosen. These are in boxes
-around the annotated landmarks. ``boxes`` has the errors, with their 95 % bootstrap intervals over faces, in the
-boxes that a release states as a face detector's, for those faces where they are not the annotated ones, and in
+eye corners (``nme_outer``) and of the eyes' centres (``nme_pupil``), the errors of every round and part of the
+face, and the errors of held-out training faces, by which options should be chosen. These are in boxes around
+the annotated landmarks. ``boxes`` has the errors, with their 95 % bootstrap intervals over faces, in the
+XX
 annotated boxes that are displaced and scaled at random; the paper does not state its boxes.
 ``without_duplicates`` leaves out the test faces whose photograph is among the training faces. A later run with
 the same settings reads finished predictions from the cache.

@@ -162,7 +162,9 @@ def kinds_report(train: FaceSet, test: FaceSet, errors: Mapping[str, Errors]) ->
     detector's box is not the annotated one (``detector_differs``). ``without_duplicates`` has means without the
     test faces whose photograph is among the training faces (``left_out``).
     """
-    kinds = {kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()}
+    kinds: dict[str, dict[str, Any]] = {
+        kind: _with_intervals(each["nme_outer"]) for kind, each in errors.items()
+    }
     if (differ := np.flatnonzero(_different_boxes(test))).size:
         of_differing = {method: values[differ] for method, values in errors[DETECTOR]["nme_outer"].items()}
         kinds["detector_differs"] = {**_with_intervals(of_differing), "faces": len(differ)}

@@ -67,7 +67,7 @@ class Method:
 # objects roughly, so that displacements are small; in whole photographs the objects also differ in scale.
 _SMOOTHNESS = {
     "conv_flow": SMOOTHNESS,
-    "paper_conv4": {"box": 0.05, "image": 0.1},
+    "paper_conv4": {"box": 0.05, "image": 0.05},
     "paper_sift": {"box": 0.2, "image": 0.14},
     "sift_flow": {"box": 0.4, "image": 0.28},
 }
