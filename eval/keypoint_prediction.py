@@ -6,9 +6,11 @@
     python -m eval.keypoint_prediction --dataset path/to/a/folder
 
 Four methods are compared: detectors of ``conv5`` columns, detectors of dense ``sift``, and both with the
-``_prior`` of the most similar training object. ``result.json`` has the ``pck`` of each method at 0.05, 0.1
-and 0.2 of the longer side of the box, as means over categories. Detectors are trained as by
-`train.keypoint_detectors`; what an earlier run with the same settings finished is loaded.
+``_prior`` of the most similar training object. Detectors learn from 300 objects of a category at most and the
+prior searches all, which favours it; with ``--equal-objects`` it searches the same ones. ``result.json`` has
+the ``pck`` of each method at 0.05, 0.1 and 0.2 of the longer side of the box, as means over categories.
+Detectors are trained as by `train.keypoint_detectors`; what an earlier run with the same settings finished is
+loaded.
 """
 
 import time

@@ -64,6 +64,9 @@ def test_the_table_has_every_method(prediction):
     facts = result["training"]["pool1"]["person"][0]
     assert facts["left_out"] == ["l_hip"]
     assert (facts["objects"], facts["learning"]) == (TRAIN, 6)
+    equal = dataclasses.replace(prediction, training=dataclasses.replace(SMALL, equal_objects=True))
+    facts = result_of(keypoint_prediction.main, equal)["training"]["pool1"]["person"][0]
+    assert (facts["objects"], facts["learning"]) == (6, 6)
     assert result["objects"] == {"person": TEST}
     assert set(result["positive_scores"]["sift_prior"]) == {"calibrated", "exponential", "shifted"}
     assert read_image(out / "figure_6.jpg").shape[1] > 2 * 220

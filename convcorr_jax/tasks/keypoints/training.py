@@ -149,6 +149,8 @@ class DetectorOptions:
     """Layers whose columns describe candidates; the last one's cells are the candidates."""
     images: int = 300
     """Objects of a category whose boxes train its detectors, at most."""
+    equal_objects: bool = False
+    """Let the prior search only the objects that train the detectors; by default it searches all."""
     rounds: int = 2
     """How often violators are added and the detectors refitted, at most; the initial fit is not counted. Mining
     ends early when there are no new violators."""
@@ -222,6 +224,8 @@ def train_model(
     examples = read_examples(category, cells, weights, images=options.images, folder=folder)
     folds = category.folds[examples.objects]
     may_train = np.ones(len(folds), bool) if fold is None else folds != fold
+    if options.equal_objects:
+        may_train = may_train & np.isin(np.arange(len(folds)), examples.described)
     known = _known_keypoints(category, examples, may_train)
     examples = examples._replace(points=examples.points[:, known])
     learning = np.flatnonzero(may_train[examples.described])
