@@ -61,7 +61,7 @@ def test_constants_have_their_value_and_the_comment_above_them():
         if each.name == "CONFIDENCE_TEMPERATURE"
     )
     assert temperature.value == "1.0"
-    assert temperature.text.startswith("On every sixth pair")
+    assert temperature.text.startswith("Beliefs of this temperature")
 
 
 def test_indented_paragraphs_become_literal_blocks():
@@ -89,6 +89,13 @@ def test_every_statement_of_a_docstring_is_on_the_page_of_differences():
     title, _, page = differences.page().partition("\n")
     assert title == "Differs from the papers"
     assert len(phrase.findall(page)) == len(differences.differences()) == written
+    # What a reader of the papers missed on the page.
+    for words in (
+        *("complete graph", "peak gets the height", "coordinates. Here", "running mean of parameters", "60°"),
+        *("make torsos unknown", "layers of the fine net", "windows are rounded", "conv3 and not fc6"),
+        *("two rounds of look-back", "no other penalty", "refine flows below a cell"),
+    ):
+        assert words in re.sub(r"\s+", " ", page), words
     assert page.index("Long, Zhang and Darrell 2014") < page.index("Tompson et al. 2015")
 
 

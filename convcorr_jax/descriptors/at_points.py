@@ -99,8 +99,8 @@ def columns_at(
 
     Source: Long et al. 2014, section 4. The paper leaves open: it takes the nearest column and does not state
     whether columns are normalised. In cross-validation on parts of the training splits of faces and people,
-    columns classified keypoints about as well when all were scaled by one number (of a hundred, 1.1 more at
-    best and 1.7 fewer at worst); raw columns would need different costs for each layer.
+    columns classified keypoints about as well when all were scaled by one number; raw columns would need
+    different costs for each layer.
     """
     maps = activations(params, preprocess(photographs, network=network), network=network, layers=layers)
     descriptors = {}

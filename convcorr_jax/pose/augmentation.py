@@ -6,7 +6,8 @@ frame where the torso is unknown) stays in its place but for the shift, so that 
 joints out of the frame.
 
 Source: Tompson et al. 2015, section 3.3: rotation by up to 20°, scales of 0.5 to 1.5, mirroring of every second
-image.
+image. Differs from the paper: options of `Augmentation` displace the person and make torsos unknown, and the
+preset `person` rotates by up to 60°.
 """
 
 from collections.abc import Sequence

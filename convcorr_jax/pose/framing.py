@@ -35,6 +35,8 @@ Corners = Int[Array, "b j 2"]
 def corners(points: Float[Array, "b j 2"], *, window_px: int, stride_px: int) -> Corners:
     """Return the first pixels of windows around points: the multiples of ``stride_px`` that centre them best.
 
+    The paper leaves open how windows are rounded to cells of the features; here all resolutions share a corner.
+
     >>> corners(jnp.array([[[11.5, 20.0]]]), window_px=24, stride_px=8)
     Array([[[0, 8]]], dtype=int32)
     """

@@ -13,11 +13,12 @@ convolution but the last is normalized before its rectifier. The normalization u
 so that the net is only approximately equivariant.
 
 On a pretrained front (`Head`), stages on the maps of 16 pixels a cell have wide contexts; their result is
-interpolated to 8 pixels a cell and concatenated with the maps of that stride for the remaining stages. The
-coordinates of every cell, from -1 to 1 over the image, are two further inputs of both, because the frame is
-centred on the person. SpatialDropout drops whole maps before the last convolution.
+interpolated to 8 pixels a cell and concatenated with the maps of that stride for the remaining stages.
+SpatialDropout drops whole maps before the last convolution.
 
-Differs from the paper: its coarse net has no pretrained layers.
+Differs from the paper: its coarse net has no pretrained layers, and sees no coordinates. Here those of every
+cell, from -1 to 1 over the image, are two further inputs of both resolutions, because the frame is centred on
+the person.
 
 The fine net, from a window around a coarse joint to a heat-map with one cell for each pixel of the window, is
 Siamese: the windows of all joints have the same weights, except in the last 1x1 convolution, the detector. As
@@ -26,8 +27,8 @@ in the coarse net, every resolution has its own convolution, and 1x1 convolution
 the image: it has convolutions of its own instead of the shared ones, and one more before the 1x1 convolutions,
 with the number of features that gives both nets the same number of parameters.
 
-The paper's net has 4 layers and names two of them: here they are one convolution, two 1x1 convolutions and the
-detector.
+The paper leaves open the layers of the fine net, of whose 4 it names two: here they are one convolution, two
+1x1 convolutions and the detector.
 
 Source: Tompson et al. 2015, sections 3.1, 3.2 and 4.1, Figures 7, 8 and 13.
 """

@@ -118,7 +118,7 @@ def person(
     """Return the model of the person cascade that the package ships: a pretrained front, 192 x 192 pixels.
 
     The input shows a square of 200 pixels around the torso, which holds 99.5 % of the joints of LSPET; the
-    median torso is then 46 pixels long, and the standard deviation of targets a fifth of that.
+    median torso is then 46 pixels long, and the standard deviation of targets .17 of that.
 
     The people for validation chose how the heat-maps are combined. Of their joints, without a torso, the model
     of the package before its last run found within 0.2 of a torso: .628 by the spatial model's heat-maps, .634

@@ -10,11 +10,14 @@ where * is convolution, k_Av = softplus(prior) is the likelihood of each displac
 softplus(bias) the likelihood of A at any position, independent of v. An unknown torso is a map of zeros and
 adds the same constant at every position.
 
-Every joint receives one message from each other joint and from the torso, as in the model's source; the paper
-of 2015 calls its field a tree and does not state its edges. The priors extend from any cell of the heat-map to
-any other; the initial priors are flat and change nothing except by b_A. Instead of a partition function, the
-peak gets the height of o_A near its position: for any number of factors, a joint with a low coarse peak keeps a
-low peak, as the squared error to the Gaussian targets requires.
+The priors extend from any cell of the heat-map to any other; the initial priors are flat and change nothing
+except by b_A.
+
+Differs from the paper: the field is a complete graph, in which every joint receives one message from each other
+joint and from the torso, as in the model's source; the paper of 2015 calls its field a tree and does not state
+its edges. Instead of a partition function, the peak gets the height of o_A near its position: for any number of
+factors, a joint with a low coarse peak keeps a low peak, as the squared error to the Gaussian targets requires.
+Messages between joints begin with a height of 1/32 of the torso's (`JOINT_MESSAGE`).
 
 Convolutions are always computed by the Fourier transform: with windows as large as the maps, direct convolution
 took 10 times as long on a CPU at 16x16 cells, and 60 times at 30x40.
@@ -41,9 +44,7 @@ TORSO_MESSAGE = 1.0
 JOINT_MESSAGE = 1 / 32
 """The initial height of the message of a perfect heat-map of a joint.
 
-There are so many joints that strong messages dominate the coarse heat-map: with a height of 20 backgrounds, a
-cascade of the preset ``small`` found 12 % of LSPET's joints within 0.2 of a torso; with 1/32, 18 % as without
-messages."""
+There are so many joints that strong messages dominate the coarse heat-map."""
 MIN_PRIOR = 1e-4
 """The initial k of a pair without a histogram, and the smallest k of a pair with one, for a message of height
 1."""

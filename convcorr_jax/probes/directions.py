@@ -11,7 +11,8 @@ How visible the change is depends on the penalty. With the penalty that predicts
 varies with the attribute, and images hardly change along it. With a larger penalty, w approaches ``X'y``, the
 difference between the mean feature vectors of both classes, along which images change visibly: for LFW's
 training faces from about 25 times the mean eigenvalue of X'X, while the best penalty for prediction is about 1.
-So there is one probe for prediction (`fit_attributes`) and another for directions (`fit_directions`).
+So there is one probe for prediction (`fit_attributes`) and another for directions (`fit_directions`). Differs
+from the paper: it has one probe, and states no other penalty for directions.
 
 Source: Sharif Razavian et al. 2014, section 4, equations 6 and 7. They hold only for a w of unit length, which
 the paper does not say.

@@ -8,6 +8,9 @@ where regressions that were fitted without the face's fold predict its landmarks
 positions, nor at the predictions of a regression that was fitted to the face. Mirrored copies, with
 left and right landmarks exchanged, double the faces; a face and its copy are in the same fold.
 
+Differs from the paper: the first features are by default conv3 and not fc6, mirrored copies are trained on, and
+there are two rounds of look-back where the paper has one.
+
 Source: Sharif Razavian et al. 2014, section 3.1 and figure 3. The paper leaves open which six sets it uses,
 whether training squares come from held-out faces, how large the margin is beyond "based on the maximum
 prediction error", and which part of the image the first features describe; see

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ def finished_config(folder: Path) -> Any:
 
 
 def write_run(folder: Path, config: Any, *, seconds: float) -> None:
-    """Write ``run.json``: configuration, versions, device, wall time and peak memory of this process."""
+    """Write ``run.json``: configuration, commit, versions, device, wall time and peak memory of this process."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if sys.platform == "darwin":
         kilobytes //= 1024
@@ -56,6 +57,7 @@ def write_run(folder: Path, config: Any, *, seconds: float) -> None:
         {
             "command": sys.argv,
             "config": plain(config),
+            "commit": _commit(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 2),
             "peak_memory_mb": round(kilobytes / 1024),
@@ -65,6 +67,19 @@ def write_run(folder: Path, config: Any, *, seconds: float) -> None:
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         },
     )
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that runs, with ``+`` where files of it are changed; None elsewhere."""
+    root = Path(__file__).parents[2]
+    # An installed package may lie in another project's checkout.
+    if not (root / ".git").exists():
+        return None
+    described = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(described, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def write_results(out: Path, result: Mapping[str, Any], config: Any, *, started: float) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import jax
 import pytest
 
 from convcorr_jax.runtime import finished_config, plain, write_results, write_run
+from tests.builders.house import ROOT
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ def test_both_files_are_written_and_the_result_is_returned(tmp_path):
     assert recorded["config"] == PLAIN
     assert 3.0 <= recorded["seconds"] < 60.0
     assert recorded["peak_memory_mb"] > 10
+    if (ROOT / ".git").exists():
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert head.stdout.startswith(recorded["commit"].removesuffix("+"))
     assert recorded["versions"]["jax"] == jax.__version__
     assert recorded["device"].startswith(f"{jax.devices()[0].platform}: ")
     assert finished_config(out) == PLAIN

@@ -80,7 +80,8 @@ def phase_optimizer(
     Parameters without a gradient do not change. The states of all phases have the same structure. The rate of a
     pretrained front is in parts of that of the other parameters.
 
-    Differs from the paper: it states neither clipping nor weight decay.
+    Differs from the paper: it states neither clipping nor weight decay, nor the running mean of parameters over
+    about a thousand steps that is validated and saved (`TrainState.average`).
     """
     warmup = max(1, round(_WARMUP_FRACTION * steps))
 

@@ -81,7 +81,7 @@ def methods_for(
     ``conv_flow`` has ``recipe`` and the mutual cost; ``sift_flow`` has SIFT in its place, at the same cells.
     ``paper_conv4`` and ``paper_sift`` are the two of Table 2 of Long et al. 2014: the distance of descriptors
     of conv4, or of SIFT with a radius of 20 pixels at conv4's cells, neither centred, in boxes without margin,
-    and flows of whole cells.
+    and flows of whole cells. Differs from the paper: `conv_flow` and `sift_flow` refine flows below a cell.
     ``smoothness`` is that of ``conv_flow``, by default the one tuned on PF-WILLOW.
     """
     chosen = {name: values["box" if boxed else "image"] for name, values in _SMOOTHNESS.items()}
