@@ -47,7 +47,7 @@ def finished_config(folder: Path) -> Any:
 
 
 def write_run(folder: Path, config: Any, *, seconds: float) -> None:
-    """Write ``run.json``: configuration, commit, versions, device, wall time and peak memory of this process."""
+    """Write ``run.json``: configuration, commit, versions, device, wall time and peak memory of the process."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if sys.platform == "darwin":
         kilobytes //= 1024

@@ -18,6 +18,7 @@ from convcorr_jax.tasks.transfer.pairs import Pairs as Pairs
 from convcorr_jax.tasks.transfer.pairs import Transfer as Transfer
 from convcorr_jax.tasks.transfer.pairs import face_pairs as face_pairs
 from convcorr_jax.tasks.transfer.pairs import fixed_pairs as fixed_pairs
+from convcorr_jax.tasks.transfer.pairs import jitter_boxes as jitter_boxes
 from convcorr_jax.tasks.transfer.pairs import open_pairs as open_pairs
 from convcorr_jax.tasks.transfer.pairs import rendered_pairs as rendered_pairs
 from convcorr_jax.tasks.transfer.pairs import warped_pairs as warped_pairs

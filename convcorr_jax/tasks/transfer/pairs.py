@@ -145,6 +145,8 @@ class Pairs:
 
     def subset(self, rows: Sequence[int] | Int[np.ndarray, " rows"]) -> "Pairs":
         """Return some of the fixed pairs, with their records only."""
+        if self.neighborhoods is not None:
+            raise InputError("the pairs of neighbours that vote have no subsets; fixed pairs are expected")
         indices = self.indices[rows]
         used, numbers = np.unique(indices, return_inverse=True)
         scorings = [

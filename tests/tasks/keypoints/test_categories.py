@@ -49,6 +49,12 @@ def read_as(monkeypatch):
     return read
 
 
+def test_an_object_without_a_box_is_refused(read_as):
+    (category,) = read_as([dataclasses.replace(one, box=None) for one in records_of(("train", "test"))])
+    with pytest.raises(InputError, match="has no box around its object"):
+        _ = category.boxes
+
+
 @pytest.mark.parametrize(
     ("splits", "folds", "tested"),
     [

@@ -1,6 +1,7 @@
 """Pairs of records, the neighbours that vote, the scores of predictions, and errors of known flows."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from convcorr_jax.tasks.transfer import (
     Neighborhoods,
     Pairs,
     endpoint_errors,
+    jitter_boxes,
     record_view,
     score,
     vote,
@@ -57,6 +59,14 @@ def test_one_scorer_counts_what_both_show_and_what_voters_predict():
     nearest = Neighborhoods(np.array([1, 2]), np.array([[0], [1]]), "pool5")
     voted = dataclasses.replace(fixed, neighborhoods=nearest)
     assert score(voted, wrong).per_group[:, 0].tolist() == [0.5, 1]
+    # Intervals draw photographs, of which two records may show one, or else the targets.
+    assert fixed.photographs is not None
+    assert score(fixed, wrong).sums.clusters.tolist() == fixed.photographs.tolist() == [[0, 1], [1, 2]]
+    files = [dataclasses.replace(one, image=Path(name)) for one, name in zip(records, "aba", strict=True)]
+    assert dataclasses.replace(fixed, records=files).photographs.tolist() == [[0, 1], [1, 0]]
+    assert score(voted, wrong).sums.clusters is None
+    with pytest.raises(InputError, match="have no subsets"):
+        voted.subset([0])
     lacking = np.where(wrong == truth, truth, np.nan)
     assert score(voted, lacking).per_group[:, 0].tolist() == [1, 1]
     assert score(voted, lacking, leave_out_unpredicted=False).per_group[:, 0].tolist() == [0.5, 1]
@@ -93,6 +103,18 @@ def test_the_whole_photograph_does_not_stand_for_a_box():
         with pytest.raises(InputError, match="has no box around its object"):
             use()
     assert frame_of(boxed, margin=0.0) == coords.square(boxed.box)
+
+
+def test_jittered_boxes_are_displaced_and_scaled_as_much_as_stated():
+    records = [dataclasses.replace(record(str(k)), box=coords.Box(10, 20, 50, 40)) for k in range(4000)]
+    boxes = np.array([one.box for one in jitter_boxes(records, deviation=0.1)])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    np.testing.assert_allclose(sides[:, 0] / 40, sides[:, 1] / 20)
+    shifts = ((boxes[:, :2] + boxes[:, 2:]) / 2 - (30, 30)) / (40, 20)
+    for values in (*shifts.T, np.log(sides[:, 0] / 40)):
+        assert abs(values.mean()) < 0.006
+        assert values.std() == pytest.approx(0.1, rel=0.05)
+    assert boxes.tolist() == [list(one.box) for one in jitter_boxes(records, deviation=0.1)]
 
 
 def warped(displacement, visible):
