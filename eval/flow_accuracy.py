@@ -5,7 +5,7 @@
 Every photograph is paired with a thin-plate warp of itself under other light, before another background.
 ``endpoint_error_px`` is the mean distance between the flow and the truth over visible pixels of images that
 are 256 pixels long; ``pck`` is that of corners, relative to the longer side of the image. Both have a 95 %
-bootstrap interval over pairs. ``copy`` is the zero flow.
+bootstrap interval over photographs. ``copy`` is the zero flow.
 """
 
 import time

@@ -23,7 +23,9 @@ _RESPONSES = (
     "Decision values of a keypoint's classifier at each cell of a layer, from the lowest of the photograph to "
     "its highest. The classifier did not train on these photographs; the white cross is the annotated keypoint."
 )
-_INTERVALS = "In brackets: the 95 % bootstrap interval over test images, or over pairs."
+_INTERVALS = (
+    "In brackets: the 95 % bootstrap interval over test images, or over the photographs of fixed pairs."
+)
 METHOD_NAMES = {
     "conv_flow": "our recipe and mutual cost",
     "paper_conv4": "flow with the paper's cost",

@@ -96,6 +96,8 @@ class Pairs:
     split: str = "test"
     neighborhoods: Neighborhoods | None = None
     """The neighbours that vote; None for fixed pairs."""
+    drawn: Int[np.ndarray, "pairs ends"] | None = None
+    """What intervals draw (`convcorr_jax.metrics.UnitSums`); by default `photographs`."""
 
     @functools.cached_property
     def keypoints(self) -> Keypoints:
@@ -120,14 +122,15 @@ class Pairs:
         return self.indices[:, 1] if self.neighborhoods is None else self.neighborhoods.targets
 
     @functools.cached_property
-    def photographs(self) -> Int[np.ndarray, "pairs 2"] | None:
-        """The numbers of both photographs of each fixed pair; None where the targets are all that is drawn."""
-        if self.neighborhoods is not None:
-            return None
+    def photographs(self) -> Int[np.ndarray, "pairs ends"] | None:
+        """The numbers of both photographs of each fixed pair; None if pairs share none, or neighbours vote."""
+        if self.drawn is not None or self.neighborhoods is not None:
+            return self.drawn
         images = [
             record.image if isinstance(record.image, Path) else id(record.image) for record in self.records
         ]
-        return group_numbers(images)[self.indices]
+        numbers = group_numbers(images)[self.indices]
+        return numbers if len(np.unique(numbers)) < numbers.size else None
 
     @property
     def categories(self) -> list[str]:
@@ -159,6 +162,7 @@ class Pairs:
             indices=numbers.reshape(indices.shape),
             groups=tuple(self.groups[row] for row in rows),
             scorings=tuple(scorings),
+            drawn=None if self.drawn is None else self.drawn[rows],
         )
 
 
@@ -241,12 +245,17 @@ def jitter_boxes(records: Sequence[Record], *, deviation: float, seed: int = 1) 
 
 
 def warped_pairs(warped: Iterable[synthetic.WarpedPair]) -> Pairs:
-    """Return photographs and their warps as pairs, scored by the corners that both show."""
+    """Return photographs and their warps as pairs, scored by the corners that both show.
+
+    Intervals draw photographs, of which there may be several warps.
+    """
     records = [record for pair in warped for record in (pair.source, pair.target)]
+    names = tuple(target.source_id for target in records[1::2])
     return Pairs(
         records,
         np.arange(len(records)).reshape(-1, 2),
-        groups=tuple(target.source_id for target in records[1::2]),
+        groups=names,
+        drawn=group_numbers(names)[:, None],
         scorings=(Scoring(CORNERS, tuple(float(max(record.size)) for record in records)),),
         alphas=(0.025, 0.05, 0.1),
     )

@@ -11,7 +11,7 @@ from convcorr_jax import coords
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring, selection
 from convcorr_jax.flow import upsample_flow
-from convcorr_jax.metrics import Pck, bootstrap, mean_interval, named_intervals, pck
+from convcorr_jax.metrics import Pck, bootstrap, interval, named_intervals, pck, unit_means
 from convcorr_jax.runtime import plain, progress
 from convcorr_jax.synthetic import WarpedPair, warped_pair
 from convcorr_jax.tasks.transfer.methods import Method, align_pairs, carry, copy, describe
@@ -140,11 +140,15 @@ def measure_accuracy(
     return {
         name: {
             "endpoint_error_px": float(errors[name].mean()),
-            "endpoint_error_interval": list(mean_interval(errors[name])),
+            "endpoint_error_interval": list(interval(_samples(errors[name], pairs)[:, 0])),
             **pck_with_intervals(score(pairs, predicted)),
         }
         for name, predicted in predictions.items()
     }
+
+
+def _samples(errors: Float[np.ndarray, " pairs"], pairs: Pairs) -> Float[np.ndarray, "draws 1"]:
+    return bootstrap(unit_means(errors)._replace(clusters=pairs.photographs))
 
 
 def endpoint_errors(

@@ -64,6 +64,7 @@ def test_one_scorer_counts_what_both_show_and_what_voters_predict():
     assert score(fixed, wrong).sums.clusters.tolist() == fixed.photographs.tolist() == [[0, 1], [1, 2]]
     files = [dataclasses.replace(one, image=Path(name)) for one, name in zip(records, "aba", strict=True)]
     assert dataclasses.replace(fixed, records=files).photographs.tolist() == [[0, 1], [1, 0]]
+    assert dataclasses.replace(fixed, indices=np.array([[0, 1]])).photographs is None
     assert score(voted, wrong).sums.clusters is None
     with pytest.raises(InputError, match="have no subsets"):
         voted.subset([0])
