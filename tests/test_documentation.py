@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from docs._ext import api_pages, differences, reference_tables, sources
 from docs._ext.docstring_markup import with_code_blocks
+from docs.figures import RESULTS, ROOT, lacking, paths_of, printed
+from docs.figures_of_pages import NOT_RECORDED, PAGES
 
 DOCS = Path(__file__).parents[1] / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
@@ -137,3 +140,41 @@ def test_the_page_of_commands_has_every_subcommand():
     assert all(group in found for group in groups)
     assert "--smoothness" in reference_tables.help_of(["align"])
     assert "--metric" in reference_tables.script_help("eval.score_predictions")
+
+
+def test_pages_print_the_figures_of_recorded_results():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert list(lacking(PAGES, results)) == []
+    # One figure that moves by its last digit is found wherever it stands.
+    for each in PAGES:
+        name, _, rest = paths_of(each)[0].partition("/")
+        figures = results[name]["figures"]
+        moved = {**results, name: {**results[name], "figures": {**figures, rest: [figures[rest][0] + 0.001]}}}
+        assert any(line.startswith(f"{each.page}: ") for line in lacking(PAGES, moved)), rest
+
+
+def test_every_table_of_results_is_recorded_with_its_command_or_says_why_not():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    used = {path.partition("/")[0] for each in PAGES for path in paths_of(each)}
+    assert used == set(results)
+    commands = [
+        line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()
+    ]
+    for name, result in results.items():
+        assert result["command"] in [line.removesuffix(" --data-root ../shared/data") for line in commands], (
+            name
+        )
+    recorded = {row for each in PAGES for row in printed(each, results)}
+    tables = [
+        table
+        for table in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE)
+        if re.search(r"\.\d{3}\b", table)
+    ]
+    by_hand = []
+    for table in tables:
+        header, _, *rows = table.splitlines()
+        # The paper's own figures stand in the first row.
+        if not all(row in recorded or row.startswith("| paper, ") for row in rows):
+            by_hand.append(header)
+    assert by_hand == list(NOT_RECORDED)

@@ -107,10 +107,12 @@ def transfer(name: str, result: dict[str, Any]) -> Section:
         f"{result['weights']}"
     )
     if voting:
-        text += f"; neighbours by cosine of {result['retrieval_layer']}"
+        text += f"; neighbours by cosine of {result['retrieval_layer']}, in the paper of fc7"
         caption = "Five neighbours warped onto each target, with their keypoints."
         figure, items = PageFigure(f"{name}/figure_3.jpg", caption), ("Table 2", "Figure 3")
     else:
+        if result["protocol"]["transfer"] == "box":
+            text += ". Both boxes, the target's too, are annotated: they tell much of where the keypoints are"
         figure = PageFigure(f"{name}/examples.jpg", "One pair of every category, by every method.")
         items = ("Section 3",)
     title = f"Keypoint transfer on {_title(result)} ({result['protocol']['transfer']})"
@@ -125,11 +127,12 @@ def _estimates(score: dict[str, Any]) -> list[str]:
 
 def _differences(result: dict[str, Any], alphas: tuple[str, ...]) -> Table:
     return Table(
-        "Our recipe minus each other method",
-        ("method", *(f"PCK {alpha}" for alpha in alphas)),
+        "Differences of methods",
+        ("method", "minus", *(f"PCK {alpha}" for alpha in alphas)),
         tuple(
-            (METHOD_NAMES[method], *_estimates(difference))
-            for method, difference in result["conv_flow_minus"].items()
+            (METHOD_NAMES[method], METHOD_NAMES[other], *_estimates(difference))
+            for method in ("conv_flow", "paper_conv4")
+            for other, difference in result[f"{method}_minus"].items()
         ),
         note="Paired: both methods are scored on the same drawn images.",
     )

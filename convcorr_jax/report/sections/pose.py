@@ -241,8 +241,10 @@ def _peer_tables(result: Mapping[str, Any]) -> list[Table]:
                 for group, scores in peer["groups"].items()
                 for words, values in _methods(name, scores)
             ),
-            note="The joints that both methods predict. Upright people's shoulders are above their hips by at "
-            f"least 0.7 of the torso's length. {_INTERVALS} That of a difference is paired.",
+            note="The joints that both methods predict; the cascade with the copies of its options, the other "
+            "method as its file has it. Upright people's shoulders are above their hips by at least 0.7 of the "
+            "torso's length; in shared scenes the photograph has the colours of a training photograph. "
+            f"{_INTERVALS} That of a difference is paired.",
         )
         for name, peer in result["peers"].items()
     ]

@@ -1,0 +1,148 @@
+"""Which figures of which results each page prints; see `docs.figures`.
+
+python -m docs.figures_of_pages                                          (rows and sentences that pages lack)
+python -m docs.figures_of_pages flow_selection runs/flow_selection       (the same after copying new figures)
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from docs.figures import RESULTS, Sentence, Table, lacking, record
+
+_README, _RESULTS, _PERSON = "README.md", "docs/results.md", "convcorr_jax/pose/person.md"
+_MESSAGES = "docs/explanations/belief_propagation.md"
+_ALPHAS = ("0.05", "0.1", "0.2")
+_TRANSFER = {
+    "conv3-5, mutual cost": "conv_flow",
+    "conv4, the paper's cost": "paper_conv4",
+    "SIFT, the paper's cost": "paper_sift",
+    "SIFT, mutual cost": "sift_flow",
+    "copying": "copy",
+}
+_CHOICES = {"conv_flow": ("nested", "elsewhere", "tuned"), "paper_conv4": ("nested", "elsewhere")}
+_CHOICES |= {"paper_sift": ("nested", "elsewhere"), "sift_flow": ("nested", "elsewhere", "tuned")}
+_FACE_METHODS = ("random_face", "mean", "rgb_ridge", "convnet_ridge", "look_back")
+_BOXES = {
+    "released box": "detector",
+    "released box, where it differs": "detector_differs",
+    "box around the landmarks": "annotated",
+    "jitter of .05": "jitter_0.05",
+    "jitter of .1": "jitter_0.1",
+    "jitter of .15": "jitter_0.15",
+}
+_NETS = {
+    "coarse net alone, before the spatial model": "coarse_alone",
+    "coarse net and spatial model": "coarse",
+    "cascade": "cascade",
+}
+_GROUPS = ("all", "upright", "others", "other_scenes")
+_DETECTORS = ("sift", "sift_prior", "conv5", "conv5_prior")
+_FEATURES = {"pool5": "convnet", "pool5, tenfold augmentation": "convnet_augmented"}
+_FEATURES |= {"RGB": "rgb", "RGB, tenfold augmentation": "rgb_augmented"}
+
+
+def _selection(framing: str) -> Table:
+    rows = {
+        f"{label} | {choice}": f"flow_selection/methods/{framing}/{method}/{choice}"
+        for label, method in _TRANSFER.items()
+        for choice in _CHOICES.get(method, ())
+    }
+    rows["copying | none"] = f"transfer_{framing}/methods/copy"
+    return Table(_RESULTS, "{row}/pck/{column}", _ALPHAS, rows)
+
+
+def _defaults(run: str, *, vgg: str | None = None) -> Table:
+    rows = {f"AlexNet: {label}": f"{run}/methods/{method}" for label, method in _TRANSFER.items()}
+    if vgg is not None:
+        rows = {"VGG16: conv4_3 to conv5_3, mutual cost": f"{vgg}/methods/conv_flow", **rows}
+    return Table(_RESULTS, "{row}/pck/{column}", _ALPHAS, rows)
+
+
+def _peers(run: str) -> Table:
+    thunder, lightning = (
+        f"{run}/peers/lspet_test_movenet_{name}/groups/{{column}}" for name in ("thunder", "lightning")
+    )
+    rows = {
+        "cascade": f"{thunder}/none",
+        "MoveNet Thunder": f"{thunder}/peer",
+        "MoveNet Lightning": f"{lightning}/peer",
+        "cascade minus Thunder": f"{thunder}/minus_peer/none",
+        "cascade minus Lightning": f"{lightning}/minus_peer/none",
+    }
+    return Table(_RESULTS, "{row}/pck/0.2", _GROUPS, rows)
+
+
+def _person(page: str, torso: str) -> Table:
+    return Table(page, f"pose_annotated/pck_by_torso/{torso}/{{row}}/{{column}}", _ALPHAS, _NETS)
+
+
+PAGES: tuple[Table | Sentence, ...] = (
+    Table(
+        _README,
+        "{row}/pck/0.1",
+        ("image", "box"),
+        {
+            "AlexNet: conv3-5, mutual cost": "flow_selection/methods/{column}/conv_flow/nested",
+            "AlexNet: conv4, the paper's cost, no margin": "flow_selection/methods/{column}/paper_conv4/nested",
+            "SIFT at conv4's cells, the paper's cost, no margin": (
+                "flow_selection/methods/{column}/paper_sift/nested"
+            ),
+            "copying": "transfer_{column}/methods/copy",
+        },
+    ),
+    Sentence(
+        _README,
+        "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}. The second "
+        "command runs the defaults, which were tuned on these pairs: {} in boxes, where copying has {}, and {} with",
+        (
+            "flow_selection/methods/image/conv_flow/elsewhere/pck/0.1",
+            "flow_selection/methods/box/conv_flow/elsewhere/pck/0.1",
+            "transfer_box/methods/conv_flow/pck/0.1",
+            "transfer_box/methods/copy/pck/0.1",
+            "transfer_box_vgg16/methods/conv_flow/pck/0.1",
+        ),
+    ),
+    Sentence(
+        _README,
+        "the defaults find {} and copying {}.",
+        ("transfer_jitter/methods/conv_flow/pck/0.1", "transfer_jitter/methods/copy/pck/0.1"),
+    ),
+    Sentence(
+        _MESSAGES,
+        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, by the defaults",
+        tuple(
+            f"transfer_{framing}/methods/{method}/pck/0.1"
+            for method in ("conv_flow", "paper_conv4")
+            for framing in ("box", "image")
+        ),
+    ),
+    _selection("image"),
+    _selection("box"),
+    _defaults("transfer_image", vgg="transfer_image_vgg16"),
+    _defaults("transfer_box", vgg="transfer_box_vgg16"),
+    _defaults("transfer_jitter"),
+    Table(
+        _RESULTS,
+        "transfer_lfpw/methods/{row}/pck/{column}",
+        ("0.025", "0.05", "0.1"),
+        {label: method for label, method in _TRANSFER.items() if method != "sift_flow"},
+    ),
+    *(
+        Table(_RESULTS, f"landmarks_{name}/boxes/{{row}}/mean/{{column}}", _FACE_METHODS, _BOXES)
+        for name in ("lfpw", "helen")
+    ),
+    _person(_RESULTS, "annotated"),
+    _person(_RESULTS, "none"),
+    _peers("pose_one_pass"),
+    _peers("pose_none"),
+)
+"""Every table and sentence that is compared with the results."""
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        name, folder, *commit = sys.argv[1:]
+        record(name, Path(folder), PAGES, commit=commit[0] if commit else None)
+    sys.stdout.writelines(
+        f"{line}\n" for line in lacking(PAGES, json.loads(RESULTS.read_text(encoding="utf-8")))
+    )
