@@ -1,8 +1,8 @@
 """The tables and figures of the documentation, and the results that they are copied from.
 
 ``docs/results.json`` has, by name, the command of each run, the commit that it ran, the checksums of its data,
-and those figures that a page prints, each with the ends of its interval if it has one. `docs.figures_of_pages`
-lists them, copies them from the folder of a run, and finds the rows and sentences that pages lack, as a test does.
+and those figures that a page prints, each with the ends of its interval if any. `docs.figures_of_pages` lists
+them, copies them from the folder of a run, and finds the rows and sentences that pages lack, as a test does.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence of a page with ``{}`` in place of figures, whose paths follow."""
+    """A sentence of a page with ``{}`` in place of figures, whose paths follow; ``+`` asks for the interval."""
 
     page: str
     text: str
@@ -55,15 +55,15 @@ class Sentence(NamedTuple):
 
 def figure(results: Mapping[str, Any], path: str, *, interval: bool = True) -> str:
     """Return a figure as pages print it: three decimals without a leading zero, and its interval if any."""
-    name, _, rest = path.partition("/")
-    value, *ends = map(_printed, results[name]["figures"][rest])
+    value, *ends = map(_printed, _figures(results, path)[path.partition("/")[2]])
     return f"{value} [{', '.join(ends)}]" if ends and interval else value
 
 
 def printed(each: Table | Sentence, results: Mapping[str, Any]) -> list[str]:
     """Return the rows of a table in Markdown, or a sentence with its figures."""
     if isinstance(each, Sentence):
-        return [each.text.format(*(figure(results, path, interval="[" in each.text) for path in each.paths))]
+        figures = (figure(results, path.rstrip("+"), interval=path.endswith("+")) for path in each.paths)
+        return [each.text.format(*figures)]
     return [
         f"| {label} | {' | '.join(figure(results, path) for path in each.paths(label))} |"
         for label in each.rows
@@ -74,7 +74,16 @@ def lacking(pages: tuple[Table | Sentence, ...], results: Mapping[str, Any]) -> 
     """Yield the rows and sentences that their pages lack."""
     texts = {each.page: re.sub(r"\s+", " ", (ROOT / each.page).read_text(encoding="utf-8")) for each in pages}
     for each in pages:
-        yield from (f"{each.page}: {text}" for text in printed(each, results) if text not in texts[each.page])
+        absent = [path for path in paths_of(each) if path.partition("/")[2] not in _figures(results, path)]
+        yield from (f"{each.page}: no result has {path}" for path in absent)
+        if not absent:
+            yield from (
+                f"{each.page}: {text}" for text in printed(each, results) if text not in texts[each.page]
+            )
+
+
+def _figures(results: Mapping[str, Any], path: str) -> Mapping[str, Sequence[float]]:
+    return results.get(path.partition("/")[0], {"figures": {}})["figures"]
 
 
 def paths_of(each: Table | Sentence) -> list[str]:

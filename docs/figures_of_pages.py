@@ -77,6 +77,9 @@ def _person(page: str, torso: str) -> Table:
     return Table(page, f"pose_annotated/pck_by_torso/{torso}/{{row}}/{{column}}", _ALPHAS, _NETS)
 
 
+_BESIDE = "pose_one_pass/peers/lspet_test_movenet_thunder/groups/{}/{}/pck/0.2"
+_MINUS = "transfer_{}/{}_minus/{}/pck/{}+"
+
 PAGES: tuple[Table | Sentence, ...] = (
     Table(
         _README,
@@ -93,8 +96,9 @@ PAGES: tuple[Table | Sentence, ...] = (
     ),
     Sentence(
         _README,
-        "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}. The second "
-        "command runs the defaults, which were tuned on these pairs: {} in boxes, where copying has {}, and {} with",
+        "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}. The "
+        "second command runs the defaults, which were tuned on these pairs: {} in boxes, where copying has {}, "
+        "and {} with",
         (
             "flow_selection/methods/image/conv_flow/elsewhere/pck/0.1",
             "flow_selection/methods/box/conv_flow/elsewhere/pck/0.1",
@@ -122,12 +126,7 @@ PAGES: tuple[Table | Sentence, ...] = (
     _defaults("transfer_image", vgg="transfer_image_vgg16"),
     _defaults("transfer_box", vgg="transfer_box_vgg16"),
     _defaults("transfer_jitter"),
-    Table(
-        _RESULTS,
-        "transfer_lfpw/methods/{row}/pck/{column}",
-        ("0.025", "0.05", "0.1"),
-        {label: method for label, method in _TRANSFER.items() if method != "sift_flow"},
-    ),
+    Table(_RESULTS, "transfer_lfpw/methods/{row}/pck/{column}", ("0.025", "0.05", "0.1"), _TRANSFER),
     *(
         Table(_RESULTS, f"landmarks_{name}/boxes/{{row}}/mean/{{column}}", _FACE_METHODS, _BOXES)
         for name in ("lfpw", "helen")
@@ -136,6 +135,44 @@ PAGES: tuple[Table | Sentence, ...] = (
     _person(_RESULTS, "none"),
     _peers("pose_one_pass"),
     _peers("pose_none"),
+    Sentence(
+        _RESULTS,
+        "In whole photographs, the defaults of conv3-5 are ahead of the paper's conv4 by {} at 0.1, and conv4 "
+        "is ahead of its SIFT by {}. In boxes, conv3-5 is ahead of conv4 by {} and of copying by {}, but at "
+        "0.2 of copying by {}; conv4 is ahead of SIFT by {} and of copying by {}.",
+        (
+            _MINUS.format("image", "conv_flow", "paper_conv4", "0.1"),
+            _MINUS.format("image", "paper_conv4", "paper_sift", "0.1"),
+            _MINUS.format("box", "conv_flow", "paper_conv4", "0.1"),
+            _MINUS.format("box", "conv_flow", "copy", "0.1"),
+            _MINUS.format("box", "conv_flow", "copy", "0.2"),
+            _MINUS.format("box", "paper_conv4", "paper_sift", "0.1"),
+            _MINUS.format("box", "paper_conv4", "copy", "0.1"),
+        ),
+    ),
+    Sentence(
+        _RESULTS,
+        "it has {}, {} and {} without a torso.",
+        tuple(f"pose_one_pass/pck_by_torso/none/cascade/{alpha}+" for alpha in _ALPHAS),
+    ),
+    Sentence(
+        _RESULTS,
+        "the cascade has {} of their joints at 0.2, and {} of the other people's",
+        tuple(f"pose_none/groups/{group}/none/pck/0.2+" for group in ("shared_scenes", "other_scenes")),
+    ),
+    Sentence(
+        _PERSON,
+        "it finds {}, MoveNet Thunder {} (a difference of {}) and MoveNet Lightning {}; of upright people {}, "
+        "and Thunder {}",
+        (
+            _BESIDE.format("all", "none"),
+            _BESIDE.format("all", "peer"),
+            _BESIDE.format("all", "minus_peer/none") + "+",
+            _BESIDE.format("all", "peer").replace("thunder", "lightning"),
+            _BESIDE.format("upright", "none"),
+            _BESIDE.format("upright", "peer"),
+        ),
+    ),
 )
 """Every table and sentence that is compared with the results."""
 
