@@ -96,27 +96,16 @@ PAGES: tuple[Table | Sentence, ...] = (
     ),
     Sentence(
         _README,
-        "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}. The "
-        "second command runs the defaults, which were tuned on these pairs: {} in boxes, where copying has {}, "
-        "and {} with",
-        (
-            "flow_selection/methods/image/conv_flow/elsewhere/pck/0.1",
-            "flow_selection/methods/box/conv_flow/elsewhere/pck/0.1",
-            "transfer_box/methods/conv_flow/pck/0.1",
-            "transfer_box/methods/copy/pck/0.1",
-            "transfer_box_vgg16/methods/conv_flow/pck/0.1",
-        ),
+        "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}.",
+        tuple(f"flow_selection/methods/{framing}/conv_flow/elsewhere/pck/0.1" for framing in ("image", "box")),
     ),
-    Sentence(
-        _README,
-        "the defaults find {} and copying {}.",
-        ("transfer_jitter/methods/conv_flow/pck/0.1", "transfer_jitter/methods/copy/pck/0.1"),
-    ),
+    Sentence(_README, "(`--box-jitter 0.1`), copying finds {}.", ("transfer_jitter/methods/copy/pck/0.1",)),
     Sentence(
         _MESSAGES,
-        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, by the defaults",
+        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, with the settings of "
+        "each category tuned on the other three",
         tuple(
-            f"transfer_{framing}/methods/{method}/pck/0.1"
+            f"flow_selection/methods/{framing}/{method}/nested/pck/0.1"
             for method in ("conv_flow", "paper_conv4")
             for framing in ("box", "image")
         ),
