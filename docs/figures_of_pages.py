@@ -52,11 +52,8 @@ def _selection(framing: str) -> Table:
     return Table(_RESULTS, "{row}/pck/{column}", _ALPHAS, rows)
 
 
-def _defaults(run: str, *, vgg: str | None = None) -> Table:
-    rows = {f"AlexNet: {label}": f"{run}/methods/{method}" for label, method in _TRANSFER.items()}
-    if vgg is not None:
-        rows = {"VGG16: conv4_3 to conv5_3, mutual cost": f"{vgg}/methods/conv_flow", **rows}
-    return Table(_RESULTS, "{row}/pck/{column}", _ALPHAS, rows)
+def _defaults(framing: str) -> Table:
+    return Table(_RESULTS, f"transfer_{framing}/methods/{{row}}/pck/{{column}}", _ALPHAS, _TRANSFER)
 
 
 def _peers(run: str) -> Table:
@@ -102,8 +99,8 @@ PAGES: tuple[Table | Sentence, ...] = (
     Sentence(_README, "(`--box-jitter 0.1`), copying finds {}.", ("transfer_jitter/methods/copy/pck/0.1",)),
     Sentence(
         _MESSAGES,
-        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, with the settings of "
-        "each category tuned on the other three",
+        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, with the settings "
+        "of each category tuned on the other three",
         tuple(
             f"flow_selection/methods/{framing}/{method}/nested/pck/0.1"
             for method in ("conv_flow", "paper_conv4")
@@ -112,9 +109,7 @@ PAGES: tuple[Table | Sentence, ...] = (
     ),
     _selection("image"),
     _selection("box"),
-    _defaults("transfer_image", vgg="transfer_image_vgg16"),
-    _defaults("transfer_box", vgg="transfer_box_vgg16"),
-    _defaults("transfer_jitter"),
+    *map(_defaults, ("image", "box", "jitter")),
     Table(_RESULTS, "transfer_lfpw/methods/{row}/pck/{column}", ("0.025", "0.05", "0.1"), _TRANSFER),
     *(
         Table(_RESULTS, f"landmarks_{name}/boxes/{{row}}/mean/{{column}}", _FACE_METHODS, _BOXES)
