@@ -94,13 +94,13 @@ PAGES: tuple[Table | Sentence, ...] = (
     Sentence(
         _README,
         "If the settings are tuned on rendered objects and faces instead, the first row is {} and {}.",
-        tuple(f"flow_selection/methods/{framing}/conv_flow/elsewhere/pck/0.1" for framing in ("image", "box")),
+        tuple(f"flow_selection/methods/{name}/conv_flow/elsewhere/pck/0.1" for name in ("image", "box")),
     ),
     Sentence(_README, "(`--box-jitter 0.1`), copying finds {}.", ("transfer_jitter/methods/copy/pck/0.1",)),
     Sentence(
         _MESSAGES,
-        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, with the settings "
-        "of each category tuned on the other three",
+        "has a PCK at 0.1 of {} by box and {} by image, the distance cost of conv4 {} and {}, with the "
+        "settings of each category tuned on the other three",
         tuple(
             f"flow_selection/methods/{framing}/{method}/nested/pck/0.1"
             for method in ("conv_flow", "paper_conv4")
