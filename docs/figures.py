@@ -88,11 +88,9 @@ def _figures(results: Mapping[str, Any], path: str) -> Mapping[str, Sequence[flo
 
 def paths_of(each: Table | Sentence) -> list[str]:
     """Return the paths of all figures of a table or a sentence."""
-    return (
-        list(each.paths)
-        if isinstance(each, Sentence)
-        else [p for label in each.rows for p in each.paths(label)]
-    )
+    if isinstance(each, Sentence):
+        return [path.rstrip("+") for path in each.paths]
+    return [path for label in each.rows for path in each.paths(label)]
 
 
 def record(name: str, folder: Path, pages: tuple[Table | Sentence, ...], *, commit: str | None = None) -> None:

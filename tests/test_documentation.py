@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from docs import figures_of_pages
 from docs._ext import api_pages, differences, reference_tables, sources
 from docs._ext.docstring_markup import with_code_blocks
-from docs.figures import RESULTS, ROOT, lacking, paths_of, printed
-from docs.figures_of_pages import NOT_RECORDED, PAGES
+from docs.figures import RESULTS, lacking, paths_of, printed
 
 DOCS = Path(__file__).parents[1] / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
@@ -144,19 +144,19 @@ def test_the_page_of_commands_has_every_subcommand():
 
 def test_pages_print_the_figures_of_recorded_results():
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert list(lacking(PAGES, results)) == []
+    assert list(lacking(figures_of_pages.PAGES, results)) == []
     # One figure that moves by its last digit is found wherever it stands.
-    for each in PAGES:
+    for each in figures_of_pages.PAGES:
         name, _, rest = paths_of(each)[0].partition("/")
         figures = results[name]["figures"]
         moved = {**results, name: {**results[name], "figures": {**figures, rest: [figures[rest][0] + 0.001]}}}
-        assert any(line.startswith(f"{each.page}: ") for line in lacking(PAGES, moved)), rest
+        assert any(line.startswith(f"{each.page}: ") for line in lacking(figures_of_pages.PAGES, moved)), rest
 
 
 def test_every_table_of_results_is_recorded_with_its_command_or_says_why_not():
-    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    page = (RESULTS.parent / "results.md").read_text(encoding="utf-8")
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    used = {path.partition("/")[0] for each in PAGES for path in paths_of(each)}
+    used = {path.partition("/")[0] for each in figures_of_pages.PAGES for path in paths_of(each)}
     assert used == set(results)
     commands = [
         line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) for line in block.splitlines()
@@ -165,7 +165,7 @@ def test_every_table_of_results_is_recorded_with_its_command_or_says_why_not():
         assert result["command"] in [line.removesuffix(" --data-root ../shared/data") for line in commands], (
             name
         )
-    recorded = {row for each in PAGES for row in printed(each, results)}
+    recorded = {row for each in figures_of_pages.PAGES for row in printed(each, results)}
     tables = [
         table
         for table in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE)
@@ -177,4 +177,4 @@ def test_every_table_of_results_is_recorded_with_its_command_or_says_why_not():
         # The paper's own figures stand in the first row.
         if not all(row in recorded or row.startswith("| paper, ") for row in rows):
             by_hand.append(header)
-    assert by_hand == list(NOT_RECORDED)
+    assert by_hand == list(figures_of_pages.NOT_RECORDED)
