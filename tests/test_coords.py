@@ -23,7 +23,6 @@ boxes = st.builds(
     st.floats(0.1, 1e3),
 )
 sizes = st.tuples(st.integers(1, 500), st.integers(1, 500))
-
 # Coordinates reach 1e3 * 20 * 20; double precision leaves about ten digits of that after three maps.
 CLOSE = {"rtol": 1e-9, "atol": 1e-6}
 

@@ -83,7 +83,6 @@ def test_points_are_carried_as_the_cells_are(aligned, rng):
     expected = aligned.b_to_px(cells + aligned.forward.flow).reshape(-1, 2)
     np.testing.assert_allclose(at_centers.b_px, expected, atol=1e-3)
     np.testing.assert_allclose(at_centers.confidence, aligned.confidence.ravel(), atol=1e-5)
-
     points = rng.uniform([60.0, 60.0], [340.0, 210.0], (20, 2))
     points[3] = np.nan
     carried = matching.carry_to_b(points, aligned)

@@ -73,7 +73,6 @@ def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
     engine.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
     ends = [f"{x.name}_relu" if isinstance(x, Conv) else x.name for x in network.layers]
     expected = engine.forward(ends)
-
     params = assemble({n: Stored(*w) for n, w in weights.items()}, network, source="test")
     found = activations(params, jnp.asarray(inputs), network=network, layers=network.layer_names)
     for layer, reference in zip(network.layer_names, expected, strict=True):

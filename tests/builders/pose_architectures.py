@@ -28,8 +28,6 @@ TINY = Architecture(
     fine_features=7,
     levels=2,
 )
-
-
 TINY_LSP = replace(
     small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
     features=(4, 4, 4),

@@ -23,7 +23,6 @@ for argv in json.loads(sys.argv[1]):
     slow = {"jax", "scipy", "matplotlib", "flax", "orbax", "skimage", "rich.progress"}
     print(json.dumps([status, *sorted((slow | {"numpy", "PIL"}) & set(sys.modules))]), file=sys.stderr)
 """
-
 ERRORS = {
     "align a.png": "Missing from convcorr align: B.jpg",
     "align a.png nosuch.jpg": "nosuch.jpg does not exist; an image file is expected",

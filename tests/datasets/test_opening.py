@@ -37,7 +37,6 @@ COMPACT_COPIES = {
     "mini_imagenet": {"train": 2700, "test": 300},
     "pf_willow": {"test": 70},
 }
-
 COMPACT_WRITERS = {
     "faces": (write_faces, ["face", "face"]),
     "lspet": (write_lspet, ["person", "person"]),

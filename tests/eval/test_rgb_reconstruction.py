@@ -21,7 +21,6 @@ from tests.builders.genuine import genuine
 from tests.builders.shown import result_of
 
 pytestmark = pytest.mark.usefixtures("small_network")
-
 COUNT = 30
 
 
@@ -52,7 +51,6 @@ def test_faces_are_reconstructed(faces, tmp_path, monkeypatch):
     # A row of images, a row of squares, a row of reconstructions.
     assert read_image(tmp_path / "figure_4.png").shape[0] > 350
     assert min(read_image(tmp_path / "curve.png").shape[:2]) > 300
-
     # As after a kill: all fits but one are cached.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "pool5_1_00009.npz").unlink()
@@ -80,7 +78,6 @@ def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(fac
     monkeypatch.setattr(variation_features, "_PART", 140)
     expected = small_run(faces, tmp_path / "whole")
     assert sorted(expected) == [f"pool5_20_{n:05d}.npz" for n in (4, 27)]
-
     added = []
     add = FoldSums.add
 
@@ -97,7 +94,6 @@ def test_a_killed_run_continues_from_the_saved_sums_and_gives_the_same_bytes(fac
     assert added == [0, 80, 140]
     found = {path.name for path in (tmp_path / "killed" / "probes").iterdir()}
     assert found == {"pool5_20_00004.npz", "pool5_20_sums.npz"}
-
     continued = []
     monkeypatch.setattr(FoldSums, "add", lambda sums, *rows: continued.append(sums.count) or add(sums, *rows))
     assert small_run(faces, tmp_path / "killed") == expected

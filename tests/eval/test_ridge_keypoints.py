@@ -13,7 +13,6 @@ from tests.builders.people import write_people
 from tests.builders.shown import result_of
 
 pytestmark = pytest.mark.usefixtures("small_network")
-
 TRAIN, TEST, SIDE = 9, 3, 96
 
 
@@ -38,7 +37,6 @@ def test_the_table_has_every_method(people, tmp_path, monkeypatch):
     assert curve["mean"][-1] > 0.8
     assert read_image(config.output.out / "figure_2b.png").shape[1] > 800
     assert read_image(config.output.out / "predictions.jpg").shape[1] > 4 * 220
-
     # A later run loads everything that a killed one cached.
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(ridge, "global_features", pytest.fail)

@@ -16,7 +16,6 @@ from eval.segmentation import Config, main
 from tests.builders.shown import result_of
 
 pytestmark = pytest.mark.usefixtures("small_network")
-
 SIZE = (48, 64)
 SPLITS = {"train": 20, "test": 3}
 
@@ -65,7 +64,6 @@ def test_a_street_is_segmented(street, tmp_path, monkeypatch):
     outcome = np.load(tmp_path / "probes" / "convnet.npz")
     assert outcome["confusions"].sum(axis=(1, 2, 3)).tolist() == [3 * (SIZE[0] - 4) * SIZE[1]] * 3
     assert read_image(tmp_path / "figure_5.png").shape[1] > 600
-
     # As after a kill: one probe is fitted again, from cached features.
     (tmp_path / "result.json").unlink()
     (tmp_path / "probes" / "convnet_augmented.npz").unlink()

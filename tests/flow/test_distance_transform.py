@@ -15,7 +15,6 @@ from tests.reference import distance_transform as reference
 # Costs here stay below 30 and penalties of the chosen samples below 100, so that single precision
 # is good for 1e-5.
 TOLERANCE = 2e-5
-
 LONG = max(LONGEST_DENSE_LINE.values()) + 71
 
 

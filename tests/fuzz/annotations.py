@@ -82,8 +82,6 @@ def _plain_json() -> list[bytes]:
 
 _POINTS = b'name,x,y,confidence\nnose,1.5,2,0.5\n"left, eye",3,4e1,1\n'
 _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
-
-
 TARGETS = [
     Target("mat", _mat, _walk, mutated, ".mat"),
     Target("hdf5", _hdf5, lambda path: joint_arrays.read_joint_arrays(path, flat_joints=14), mutated, ".h5"),

@@ -18,7 +18,6 @@ _TOKENS = [
     *(struct.pack(kind, value) for kind in ("<Q", ">Q") for value in (2**40, 2**63 - 1, 2**64 - 1)),
 ]
 _MOST_BYTES = 1 << 16
-
 Mutate = Callable[[random.Random, bytes], bytes]
 
 

@@ -44,7 +44,6 @@ def _read(name: str, folder: Path) -> None:
 
 _DUCKS, _CARS = (listed_line("duck(S)", "b_2", "a_1"), listed_line("car(G)", "c_3", "a_1"))
 _IMAGENET_LIST = "".join(f"{name} {label}\n" for name, label in zip(IMAGENET_IMAGES, (65, 970), strict=False))
-
 TARGETS = [
     *(
         _target(name, file, release.write, functools.partial(_read, name))

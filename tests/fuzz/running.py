@@ -20,7 +20,6 @@ TARGETS = {
     for target in room.TARGETS
 }
 """All targets by name."""
-
 LONGEST_SECONDS = 10
 MOST_BYTES = 10**9
 

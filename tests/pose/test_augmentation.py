@@ -11,12 +11,10 @@ from convcorr_jax.pose import Augmentation, Batch, augmentation
 
 SIZE = Size(40, 56)
 PAIRS = ((0, 1),)
-
 PAPER = Augmentation()
 # Every option differs from its default, and the sides of the frame differ.
 WIDE = Augmentation(35.0, (0.7, 1.4), shift=0.1, margin=0.25, unknown_torso=0.4)
 MARGIN_PX = round(WIDE.margin * SIZE.width)
-
 compiled_augment = jax.jit(augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation"))
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
 warped_to = jax.jit(augmentation.warp_affine, static_argnames="size")

@@ -11,7 +11,6 @@ from convcorr_jax.pose import augmentation, cascade, peaks
 from tests.builders.pose_architectures import TINY, examples, tiny
 
 STANDARD = tiny(cascade="standard")
-
 detect = jax.jit(cascade.detect, static_argnames="architecture")
 refine = jax.jit(cascade.refine, static_argnames="architecture")
 

@@ -16,8 +16,6 @@ from tests.builders.pose_architectures import TINY, examples, tiny, tiny_person
 
 MIRROR = mirror_of(TINY, TINY.input_size)
 SHAPES = [TINY, tiny(cascade="standard"), tiny_person()]
-
-
 detect = jax.jit(cascade.detect, static_argnames="architecture")
 
 

@@ -20,7 +20,6 @@ from tests.builders.pose_architectures import examples, tiny_person
 
 ALEXNET, VGG = "alexnet", "vgg16"
 FEATURES = 6
-
 front_maps = jax.jit(front.front_maps, static_argnames="front")
 
 

@@ -107,7 +107,6 @@ def test_spatial_dropout_drops_whole_maps_independently_and_keeps_the_expectatio
     dropped = (found == 0).all(axis=(1, 2))
     expected = jnp.where(dropped[:, None, None], 0, kept[None] / (1 - 0.25))
     np.testing.assert_allclose(found, expected, atol=1e-4)
-
     alive = np.asarray(kept.any(axis=(0, 1)))
     assert alive.sum() > 8
     dropped = np.asarray(dropped)[:, alive]

@@ -23,8 +23,6 @@ from convcorr_jax.pose.objective import FINE_WEIGHT, training_corners
 from tests.builders.pose_architectures import TINY, examples, tiny
 
 NO_DROPOUT = tiny(spatial_dropout=0.0)
-
-
 value_and_grad = jax.jit(
     jax.value_and_grad(loss, argnums=1, has_aux=True), static_argnames=("architecture", "phase")
 )

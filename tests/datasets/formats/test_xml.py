@@ -47,8 +47,6 @@ def test_what_is_not_there_is_refused_by_name(ask: Callable, sentence: str, root
 
 
 LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
-
-
 DAMAGED, DECLARES = "is damaged, cut short or no XML", "declares a document type or entities"
 
 

@@ -452,7 +452,6 @@ def open_transfer(data: CategoryData) -> Pairs:
 WILLOW_LIST, PASCAL_LIST = f"{ROOT}/test_pairs_pf.csv", f"{releases.PASCAL_ROOT}/test_pairs_pf_pascal.csv"
 SPAIR_LIST = "SPair-71k/Layout/large/test.txt"
 DUCK = listed_line("duck(S)", "b_2", "a_1")
-
 # A set's list of pairs for the test: its name and heading, and lines that are refused.
 LISTS: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "pf_willow": (

@@ -142,7 +142,6 @@ LEEDS_VISIBLE = np.arange(14) != 3
 BOTTLE = willow_tree.keypoints("winebottle(woC)", "c_3").T - 1
 FACE_68 = releases.points_68(seed=1) - 1
 NUMBERED = tuple(str(number) for number in range(30))
-
 # Points and visibility are stated by name where most keypoints are absent; "some" are some of the points.
 FIELDS: dict[tuple[str, str], dict[str, Any]] = {
     ("flic", "film-one-0001.jpg#0"): {
@@ -362,7 +361,6 @@ SPAIR_JSON = "SPair-71k/ImageAnnotation/cat/2008_000001.json"
 LFPW_TABLE = "kbvt_lfpw_v1_train.csv"
 HELEN_1 = "annotation/1.txt"
 MPII_POINT = releases.mpii_joint(9, 25.5, 4.25, EMPTY)
-
 # What makes no record, and why.
 FLIC_IMAGE, SEGMENTED_IMAGE = "FLIC/images/film-one-0001.jpg", f"{SEGMENTED}/JPEGImages/2007_000033.jpg"
 CAT_IMAGE, CAR_IMAGE = "SPair-71k/JPEGImages/cat/2008_000001.jpg", f"{VOC}/JPEGImages/2008_000001.jpg"
@@ -466,7 +464,6 @@ HEADER, ROWS = releases.LFW_HEADER, releases.LFW_ROWS
 KIT = "ILSVRC2012_validation_ground_truth.txt"
 LFPW_HEADER = releases.LFPW_HEADER
 JOINT_SHAPES = r"joints\.mat.*joints is "
-
 # What stops a reader, and what it says.
 REFUSED: dict[str, list[tuple[Change, str]]] = {
     "flic": [

@@ -19,8 +19,6 @@ SHAPE = tiny_person(RECORDS[0].names, RECORDS[0].left_right_pairs, frame_px=45.0
 PLAN = Plan((4, 0, 0), batch=2, augmentation=Augmentation(margin=0.25, unknown_torso=0.5), copies=2)
 PEOPLE = prepare(RECORDS, SHAPE, margin=PLAN.augmentation.margin)
 FILTERS = jax.device_get(cascade.init(jax.random.key(0), SHAPE)["front"])
-
-
 augmented = jax.jit(
     partial(
         augment, left_right_pairs=SHAPE.left_right_pairs, size=SHAPE.input_size, augmentation=PLAN.augmentation
