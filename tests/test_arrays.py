@@ -31,8 +31,7 @@ def representable(value, dtype):
     """Return the numbers of an array that a type can hold, in single precision."""
     array = np.asarray(value)
     if np.issubdtype(dtype, np.integer):
-        steps = 9 / (np.abs(array).max() or 1)
-        array = np.rint((array if dtype == np.int32 else np.abs(array)) * steps)
+        array = np.rint((array if dtype == np.int32 else np.abs(array)) * (9 / (np.abs(array).max() or 1)))
     return array.astype(dtype).astype(np.float32)
 
 
@@ -158,8 +157,7 @@ def test_what_entered_once_does_not_open_the_door_to_others():
         flow.distance_transform(costs)
         with pytest.raises(InputError, match="complex64"):
             flow.distance_transform(costs.astype(np.complex64))
-        values = flow.distance_transform(costs.astype(np.int32) + 3).values
-        np.testing.assert_array_equal(values, costs + 3)
+        np.testing.assert_array_equal(flow.distance_transform(costs.astype(np.int32) + 3).values, costs + 3)
 
 
 def test_whole_numbers_without_a_sign_get_one():
@@ -199,8 +197,7 @@ def test_photographs_are_8_bit_rgb(photograph):
 def test_every_row_is_in_one_batch_in_order_and_the_last_row_fills_the_last_batch(count, size):
     batches = list(padded_batches(count, size=size))
     assert [len(rows) for rows, _ in batches] == [size] * -(-count // size)
-    own = [row for rows, length in batches for row in rows[:length]]
-    assert own == list(range(count))
+    assert [row for rows, length in batches for row in rows[:length]] == list(range(count))
     for rows, length in batches[:-1]:
         assert length == size == len(set(rows.tolist()))
     for rows, length in batches[-1:]:

@@ -21,8 +21,7 @@ def test_the_repository_passes(capsys):
 
 
 def test_every_advisory_is_about_a_pinned_package_and_complete():
-    pins = audit.pinned(PINS)
-    assert {one.package for one in KNOWN} <= set(pins)
+    assert {one.package for one in KNOWN} <= set(audit.pinned(PINS))
     assert all(one.identifier and one.summary for one in KNOWN)
 
 

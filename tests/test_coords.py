@@ -29,28 +29,22 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-6}
 
 @given(transforms, places)
 def test_inverting_undoes(transform, points):
-    moved = transform(points)
-    np.testing.assert_allclose(transform.inverse(moved), points, **CLOSE)
+    np.testing.assert_allclose(transform.inverse(transform(points)), points, **CLOSE)
 
 
 @given(transforms, transforms, places)
 def test_composing_applies_the_inner_one_first(outer, inner, points):
-    composed = (outer @ inner)(points)
-    np.testing.assert_allclose(composed, outer(inner(points)), **CLOSE)
+    np.testing.assert_allclose((outer @ inner)(points), outer(inner(points)), **CLOSE)
 
 
 @given(transforms, transforms, transforms, places)
 def test_composing_is_associative(a, b, c, points):
-    left = a @ b @ c
-    right = a @ (b @ c)
-    np.testing.assert_allclose(left(points), right(points), **CLOSE)
+    np.testing.assert_allclose((a @ b @ c)(points), (a @ (b @ c))(points), **CLOSE)
 
 
 @given(transforms, transforms)
 def test_the_inverse_of_a_composition_is_the_reverse_composition(outer, inner):
-    found = (outer @ inner).inverse
-    expected = inner.inverse @ outer.inverse
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip((outer @ inner).inverse, inner.inverse @ outer.inverse, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-4)
 
 
@@ -72,8 +66,7 @@ def test_resizing_twice_is_resizing_once(first, second, third):
 
 def test_resizing_keeps_the_middle_and_is_about_pixel_centers():
     # The middle of five pixels is 2; of ten, 4.5. The first centre of ten lies at -0.25 of the five.
-    points = np.array([[2.0, 2.0], [0.0, 4.0]])
-    doubled = coords.resize((5, 5), (10, 10))(points)
+    doubled = coords.resize((5, 5), (10, 10))(np.array([[2.0, 2.0], [0.0, 4.0]]))
     np.testing.assert_allclose(doubled, [[4.5, 4.5], [0.5, 8.5]])
 
 
@@ -112,8 +105,7 @@ def test_it_works_under_jit_and_vmap_as_on_the_host(rng):
     np.testing.assert_allclose(
         jax.jit(coords.Transform.__call__)(on_device, jnp.asarray(points)), expected, rtol=1e-6
     )
-    batched = jax.vmap(on_device)(jnp.asarray(points))
-    np.testing.assert_allclose(batched, expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.vmap(on_device)(jnp.asarray(points)), expected, rtol=1e-6)
     identity = jax.jit(lambda transform: transform.inverse @ transform)(on_device)
     np.testing.assert_allclose(identity.scale, np.ones(2), rtol=1e-6)
     np.testing.assert_allclose(identity.shift, np.zeros(2), atol=1e-6)

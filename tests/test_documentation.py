@@ -33,10 +33,9 @@ def test_every_room_has_a_page_with_its_public_names():
         room = importlib.import_module(f"convcorr_jax.{path.parent.name}")
         if room.__name__ in sources.WITHOUT_PAGE:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         listed = {
             alias.asname
-            for statement in ast.walk(tree)
+            for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(statement, ast.ImportFrom)
             for alias in statement.names
             if alias.asname == alias.name
@@ -53,8 +52,7 @@ def test_a_page_documents_every_name_of_its_room(room):
     for definition in found.definitions:
         # A module is documented by the names that it defines.
         inner = r"\.\w+" if definition.kind == "module" else ""
-        pattern = rf"^\.\. .*:: {name}\.{definition.name}{inner}$"
-        assert re.search(pattern, text, flags=re.MULTILINE)
+        assert re.search(rf"^\.\. .*:: {name}\.{definition.name}{inner}$", text, flags=re.MULTILINE)
 
 
 def test_constants_have_their_value_and_the_comment_above_them():
@@ -136,8 +134,7 @@ def test_tutorials_are_complete_begin_with_a_title_and_import_rooms_only():
 
 def test_the_page_of_commands_has_every_subcommand():
     found = reference_tables.help_of([])
-    groups = {command.split()[0] for command in reference_tables.COMMANDS}
-    assert all(group in found for group in groups)
+    assert all(group in found for group in {command.split()[0] for command in reference_tables.COMMANDS})
     assert "--smoothness" in reference_tables.help_of(["align"])
     assert "--metric" in reference_tables.script_help("eval.score_predictions")
 

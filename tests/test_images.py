@@ -29,8 +29,7 @@ def test_a_single_bright_pixel_is_brightest_where_its_point_goes(name):
     resampled = images.crop_and_resize(image, box, size)
     assert resampled.image.shape == (*size, 3)
     y, x = np.unravel_index(resampled.image[..., 0].argmax(), size)
-    at = resampled.transform(np.array([[20.0, 17.0]]))[0]
-    assert np.abs(at - [x, y]).max() <= 0.5 + 1e-9
+    assert np.abs(resampled.transform(np.array([[20.0, 17.0]]))[0] - [x, y]).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("size", [(75, 80), (11, 13)])
@@ -73,15 +72,13 @@ def test_it_agrees_with_the_textbook(corner, extent, size):
     if not (box.x1 > -0.5 and box.y1 > -0.5):
         return
     resampled = images.crop_and_resize(image, box, size).image
-    edges = tuple(edge + 0.5 for edge in box)
-    expected = resampling.crop_and_resize(image, edges, size).clip(0, 255)
+    expected = resampling.crop_and_resize(image, tuple(edge + 0.5 for edge in box), size).clip(0, 255)
     # Rounding to 8 bits after each of two passes, the second of which weighs up to 1.3 of the first.
     np.testing.assert_allclose(resampled, expected, atol=1.5)
 
 
 def test_the_longest_side_is_as_asked_and_the_aspect_is_kept():
-    resampled = images.resize_longest_side(np.zeros((300, 451, 3), np.uint8), 100)
-    assert resampled.image.shape == (67, 100, 3)
+    assert images.resize_longest_side(np.zeros((300, 451, 3), np.uint8), 100).image.shape == (67, 100, 3)
     assert images.resize_longest_side(np.zeros((1000, 2, 3), np.uint8), 100).image.shape == (100, 1, 3)
 
 

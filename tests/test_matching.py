@@ -37,8 +37,7 @@ def aligned(weights):
 
 def inside(alignment, margin_cells=3):
     """Cells of a whose match is not cut off by b's border, and whose window has little padding."""
-    cells = coords.cell_grid(alignment.cycle_error.shape).astype(float)
-    places = alignment.a_to_px(cells)
+    places = alignment.a_to_px(coords.cell_grid(alignment.cycle_error.shape).astype(float))
     border = margin_cells * alignment.a_to_px.scale
     within = [(p >= border) & (p <= np.array([399, 269]) - border) for p in (places, places - SHIFT)]
     return (within[0] & within[1]).all(axis=-1)
@@ -71,9 +70,8 @@ def test_the_cycle_error_is_the_way_there_and_back(aligned):
     clamped = there.clip(0, [width - 1, height - 1])[..., ::-1]
     axes = (np.arange(height), np.arange(width))
     back = there + RegularGridInterpolator(axes, np.asarray(aligned.backward.flow))(clamped)
-    expected = np.linalg.norm(back - cells, axis=-1)
     # The library reads the flow in single precision, by products of matrices.
-    np.testing.assert_allclose(aligned.cycle_error, expected, atol=1e-3)
+    np.testing.assert_allclose(aligned.cycle_error, np.linalg.norm(back - cells, axis=-1), atol=1e-3)
 
 
 def test_points_are_carried_as_the_cells_are(aligned, rng):
@@ -102,8 +100,7 @@ def test_matches_are_mutual_distinct_and_spread(aligned):
     distinct = aligned.distinctness[rows, columns]
     assert (np.diff(distinct) <= 0).all()
     assert distinct[0] == aligned.distinctness[aligned.mutual].max()
-    gaps = np.linalg.norm(cells[:, None] - cells[None], axis=-1) + 9 * np.eye(12)
-    assert gaps.min() >= 3.0 - 1e-6
+    assert (np.linalg.norm(cells[:, None] - cells[None], axis=-1) + 9 * np.eye(12)).min() >= 3.0 - 1e-6
     for spacing in (0.0, 0.5):
         everything = matching.spread_matches(aligned, count=10_000, spacing_cells=spacing)
         assert len(np.unique(everything.a_px, axis=0)) == aligned.mutual.sum()
@@ -149,8 +146,7 @@ def test_warping_agrees_with_the_spline_that_runs_under_jit(aligned):
 def test_the_dense_flow_is_in_pixels_of_a(aligned):
     dense = matching.dense_flow(aligned, A.shape[:2])
     assert dense.shape == (270, 400, 2)
-    center = aligned.a_to_px(np.array([[8.0, 11.0]]))[0]
-    column, row = center.round().astype(int)
+    column, row = aligned.a_to_px(np.array([[8.0, 11.0]]))[0].round().astype(int)
     # Half a pixel at most lies between the cell's centre and the pixel's.
     expected = aligned.forward.flow[11, 8] * aligned.a_to_px.scale
     np.testing.assert_allclose(dense[row, column], expected, atol=1.5)

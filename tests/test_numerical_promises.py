@@ -88,8 +88,7 @@ def _takes_floats(function):
 @pytest.mark.parametrize("fit", [ridge.fit, svm.fit])
 def test_what_is_refused_outside_jit_is_marked_inside(fit):
     case = next(case for case in CASES if case.function is fit)
-    bad = with_value(case.arrays["features"])
-    fitted = jax.jit(lambda features: case.call(features=features))(bad)
+    fitted = jax.jit(lambda features: case.call(features=features))(with_value(case.arrays["features"]))
     if isinstance(fitted, svm.LinearSVM):
         assert not fitted.converged.any()
     else:
@@ -129,8 +128,7 @@ def test_what_means_nothing_makes_every_number_nan_and_no_plausible_flow(functio
 
 def test_absent_samples_of_a_distance_transform_change_nothing_else():
     costs = np.array([np.nan, 3.0, np.inf, 0.0], np.float32)
-    transform = flow.distance_transform(jax.numpy.asarray(costs))
-    assert transform.values.tolist() == [4.0, 3.0, 1.0, 0.0]
+    assert flow.distance_transform(jax.numpy.asarray(costs)).values.tolist() == [4.0, 3.0, 1.0, 0.0]
     assert flow.distance_transform(jax.numpy.asarray(costs[:1])).values.tolist() == [np.inf]
 
 

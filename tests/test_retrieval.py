@@ -71,8 +71,7 @@ def test_equals_go_by_index(rng, block_size):
     database = originals[copied] * 2.0 ** rng.integers(-3, 4, (700, 1)).astype(np.float32)
     queries = vectors(rng, 30)
     found = nearest_neighbors(queries, database, k=150, block_size=block_size)
-    expected = sorted_by(brute_force(queries, originals)[:, copied], 150)
-    np.testing.assert_array_equal(found.indices, expected)
+    np.testing.assert_array_equal(found.indices, sorted_by(brute_force(queries, originals)[:, copied], 150))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -109,8 +108,7 @@ def test_zero_vectors_are_similar_to_nothing(rng):
     found = nearest_neighbors(database[[5, 6]], database, k=200, block_size=64)
     np.testing.assert_array_equal(found.indices[0], np.arange(200))
     np.testing.assert_array_equal(found.similarities[0], 0)
-    places = np.isin(found.indices[1], [5, 70])
-    np.testing.assert_array_equal(found.similarities[1][places], 0)
+    np.testing.assert_array_equal(found.similarities[1][np.isin(found.indices[1], [5, 70])], 0)
     assert (found.similarities[1] < 0).any()
 
 

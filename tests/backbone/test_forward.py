@@ -40,8 +40,7 @@ def params_of(module: torch.nn.Module, network: Network) -> Params:
     """The parameters of a network of torch, whose layers come in the same order."""
     tensors = [parameter.detach().numpy() for parameter in module.parameters()]
     layers = zip(filter_shapes(network), tensors[::2], tensors[1::2], strict=False)
-    stored = {name: Stored(kernel, bias) for name, kernel, bias in layers}
-    return assemble(stored, network, source="twin")
+    return assemble({name: Stored(kernel, bias) for name, kernel, bias in layers}, network, source="twin")
 
 
 def channels_last(array) -> np.ndarray:
@@ -62,8 +61,7 @@ def assert_layer_close(found, expected, name: str) -> None:
 def test_every_layer_agrees_with_opencv(name, side, rng, tmp_path):
     network = narrow(NETWORKS[name], divide_by=2)
     if side != network.image_side:
-        without_fc = tuple(x for x in network.layers if not x.name.startswith("fc"))
-        network = network._replace(layers=without_fc)
+        network = network._replace(layers=tuple(x for x in network.layers if not x.name.startswith("fc")))
     weights = caffe_model.random_weights(network, rng)
     (tmp_path / "net.prototxt").write_text(caffe_model.prototxt(network, side=side))
     (tmp_path / "net.caffemodel").write_bytes(caffe_model.caffemodel(network, weights))
@@ -83,8 +81,7 @@ def test_alexnet_and_its_gradient_agree_with_torch(rng):
     torch.manual_seed(0)
     twin = torch_alexnet.AlexNet(fc=64).eval()
     network = narrow(NETWORKS["alexnet"])
-    images = rng.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    inputs = preprocess(images, network=network)
+    inputs = preprocess(rng.integers(0, 256, (2, 224, 224, 3), dtype=np.uint8), network=network)
     params = params_of(twin, network)
     their_inputs = torch.from_numpy(np.array(inputs)).permute(0, 3, 1, 2).requires_grad_()
     expected = twin.layers(their_inputs)
@@ -141,8 +138,7 @@ def test_an_image_alone_gives_what_it_gives_in_a_batch_of_uneven_chunks(rng, mon
     together = activations(params, inputs, network=network, layers=("norm1", "conv4"))
     assert list(together) == ["norm1", "conv4"]
     assert together["norm1"].shape == (7, 11, 11, 24)
-    expected = np.concatenate([found["conv4"] for found in alone])
-    assert_layer_close(together["conv4"], expected, "conv4")
+    assert_layer_close(together["conv4"], np.concatenate([found["conv4"] for found in alone]), "conv4")
 
 
 def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch):
@@ -151,8 +147,7 @@ def test_on_other_devices_the_plain_convolution_gives_the_same(rng, monkeypatch)
     inputs = jnp.asarray(rng.standard_normal((1, 99, 131, 3), dtype=np.float32))
     here = activations(params, inputs, network=network, layers=("conv5",))["conv5"]
     monkeypatch.setattr(convolution, "on_cpu", lambda: False)
-    of_other_devices = forward._activations.__wrapped__
-    plain = of_other_devices(params, inputs, network=network, layers=("conv5",))["conv5"]
+    plain = forward._activations.__wrapped__(params, inputs, network=network, layers=("conv5",))["conv5"]
     assert_layer_close(here, plain, "conv5")
 
 

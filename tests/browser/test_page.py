@@ -48,8 +48,7 @@ def on_screen(tab, point, size):
 def known_points(tab, pair):
     """The known points in the embedded photographs, and the length of a cell there."""
     a_frame, b_frame = embedded_frames(tab, pair)
-    cell = max(b_frame.scale * pair.b.shape[1::-1]) / CELLS
-    return a_frame(pair.points_a), b_frame(pair.points_b), cell
+    return a_frame(pair.points_a), b_frame(pair.points_b), max(b_frame.scale * pair.b.shape[1::-1]) / CELLS
 
 
 def embedded_size(pair, frame):
@@ -95,8 +94,7 @@ def test_any_point_is_matched_as_python_matches_it(open_page, page):
     size = embedded_size(pair, a_frame)
     for share in ((0.013, 0.02), (0.31, 0.72), (0.985, 0.6)):
         tab.mouse.move(*on_screen(tab, np.array(share) * size[::-1], size))
-        point = a_frame.inverse(place_of(tab, ".point")[None])
-        cells = method.a_to_px.inverse(point)
+        cells = method.a_to_px.inverse(a_frame.inverse(place_of(tab, ".point")[None]))
         moved = method.b_to_px(cells + sample(method.flow[0], cells))
         np.testing.assert_allclose(match(tab), b_frame(moved)[0], atol=0.3)
 
@@ -104,8 +102,7 @@ def test_any_point_is_matched_as_python_matches_it(open_page, page):
 def test_keys_move_the_point_and_step_through_known_points(open_page, page):
     tab = open_page()
     points, truth, cell = known_points(tab, page.pair)
-    stage = tab.locator(f"{EXPLORER} .stage.source")
-    stage.focus()
+    tab.locator(f"{EXPLORER} .stage.source").focus()
     tab.keyboard.press("n")
     np.testing.assert_allclose(place_of(tab, ".point"), points[1], atol=0.02)
     assert np.linalg.norm(match(tab) - truth[1]) < cell
@@ -144,8 +141,7 @@ def test_the_heat_is_greatest_at_the_least_cost(open_page, page):
     colors = canvas.evaluate(
         "one => Array.from(one.getContext('2d').getImageData(0, 0, one.width, one.height).data)"
     )
-    opacity = np.reshape(colors, (CELLS, CELLS, 4))[..., 3]
-    column = int(opacity.argmax()) % CELLS
+    column = int(np.reshape(colors, (CELLS, CELLS, 4))[..., 3].argmax()) % CELLS
     box = tab.locator(f"{EXPLORER} .stage svg").nth(1).evaluate("one => one.viewBox.baseVal.width")
     assert abs((match(tab)[0] + 0.5) * CELLS / box - 0.5 - column) <= 1
     tab.locator(f"{EXPLORER} input[type=checkbox]").uncheck()
@@ -203,8 +199,7 @@ def test_axe_finds_no_violation_and_a_phone_needs_no_sideways_scrolling(open_pag
     open_all(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
-    found = axe.run(tab).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    assert [(one["id"], one["nodes"][0]["html"]) for one in axe.run(tab).response["violations"]] == []
 
 
 def test_the_page_is_light_or_dark(open_page):

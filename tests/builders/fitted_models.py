@@ -53,7 +53,6 @@ def random_weights(front: Front = "alexnet", *, seed: int = 0) -> Weights:
     rng = np.random.default_rng(seed)
     params = {}
     for name, shape in layer_shapes(front).items():
-        deviation = np.sqrt(2 / np.prod(shape[:3]))
-        kernel = (deviation * rng.standard_normal(shape)).astype(np.float32)
+        kernel = (np.sqrt(2 / np.prod(shape[:3])) * rng.standard_normal(shape)).astype(np.float32)
         params[name] = Filters(kernel, 0.1 * rng.standard_normal(shape[-1]).astype(np.float32))
     return Weights(params, NETWORKS[front], "random", tuple(params))

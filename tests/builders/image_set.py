@@ -18,8 +18,7 @@ def write_images(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     for number in range(COUNT):
-        pixels = rng.integers(0, 256, (*SIZE, 3), np.uint8)
-        PillowImage.fromarray(pixels).save(folder / f"{number:02d}.png")
+        PillowImage.fromarray(rng.integers(0, 256, (*SIZE, 3), np.uint8)).save(folder / f"{number:02d}.png")
     return folder
 
 

@@ -48,8 +48,7 @@ def with_value(value: Any, bad: float = np.nan) -> Any:
         array = np.array(leaf)
         if np.issubdtype(array.dtype, np.floating) and array.size:
             array.flat[0] = bad
-            kinds = {float: float, np.ndarray: np.asarray}
-            leaves[i] = kinds.get(type(leaf), jnp.asarray)(array)
+            leaves[i] = {float: float, np.ndarray: np.asarray}.get(type(leaf), jnp.asarray)(array)
             break
     return jax.tree.unflatten(tree, leaves)
 
@@ -102,8 +101,7 @@ def _flow() -> Iterator[Case]:
     yield case(flow.align, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
     yield case(flow.align_costs, nan(costs=costs))
     yield case(flow.data_cost, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
-    labels = jnp.tile(jnp.array([1, 0]), (3, 4, 1))
-    yield case(flow.subcell_offset, nan(min_marginals=costs), labels=labels)
+    yield case(flow.subcell_offset, nan(min_marginals=costs), labels=jnp.tile(jnp.array([1, 0]), (3, 4, 1)))
     yield case(flow.min_sum, nan(data_cost=costs, smoothness=jnp.float32(0.1)))
     yield case(
         flow.soft_min_sum,
@@ -263,8 +261,7 @@ def _keypoints() -> Iterator[Case]:
     yield case(keypoints.best_candidates, nan(scores=scores, centers=centers), refine=True)
     yield case(keypoints.score_candidates, nan(maps=_normal(1, 4, 4, 3), detectors=detectors))
     yield case(keypoints.score_images, nan(maps=_normal(1, 4, 4, 3), detectors=detectors))
-    responses = _rng.normal(size=(2, 21, 21))
-    yield case(keypoints.response_peaks, refused(responses=responses))
+    yield case(keypoints.response_peaks, refused(responses=_rng.normal(size=(2, 21, 21))))
 
 
 def _probes() -> Iterator[Case]:

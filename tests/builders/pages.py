@@ -40,21 +40,19 @@ def known_pair(photograph: int) -> MatchedPair:
     The three values of the smoothness have flows of 100 %, 50 % and 0 % of its length.
     """
     warped = warped_pair(photograph, seed=0, longest_px=160)
-    size = warped.source.size
-    to_px = coords.resize((CELLS, CELLS), size)
+    to_px = coords.resize((CELLS, CELLS), warped.source.size)
     centers = to_px(coords.cell_grid((CELLS, CELLS)).astype(np.float64))
     flow = images.sample(warped.flow_px, centers.reshape(-1, 2)).reshape(CELLS, CELLS, 2)
     flow = flow / to_px.scale
     cells = coords.cell_grid((CELLS, CELLS))
     distance = np.linalg.norm((cells + flow)[:, :, None, None] - cells[None, None], axis=-1)
-    confidence = np.exp(-distance.min(axis=(2, 3)))
     method = MethodMatches(
         "truth",
         to_px,
         to_px,
         (0.01, 0.1, 1.0),
         np.stack([flow, 0.5 * flow, 0 * flow]),
-        np.stack([confidence] * 3),
+        np.stack([np.exp(-distance.min(axis=(2, 3)))] * 3),
         distance,
     )
     return MatchedPair(

@@ -14,8 +14,7 @@ ROOT = "PF-dataset-WILLOW"
 
 def keypoints(subset: str, stem: str) -> np.ndarray:
     """Return an image's keypoints as MATLAB has them: ten x, then ten y, the first pixel being 1."""
-    seed = [*f"{subset}/{stem}".encode()]
-    return np.random.default_rng(seed).uniform((1, 1), (40, 30), (10, 2)).T
+    return np.random.default_rng([*f"{subset}/{stem}".encode()]).uniform((1, 1), (40, 30), (10, 2)).T
 
 
 def listed_line(subset: str, first: str, second: str) -> str:

@@ -104,8 +104,7 @@ def test_the_object_says_what_the_summary_and_the_files_say(written):
     assert re.search(rf"Energy {data + deformation:.1f} {energy}.*; [\d.]+ seconds", written.ended.out)
     table = read_points(written.folder / "match.csv")
     assert tuple(one["name"] for one in pair["points"]) == table.names
-    found = [(one["x"], one["y"]) for one in pair["points"]]
-    np.testing.assert_allclose(found, table.points, atol=1e-2)
+    np.testing.assert_allclose([(one["x"], one["y"]) for one in pair["points"]], table.points, atol=1e-2)
 
 
 class Several(NamedTuple):
@@ -229,11 +228,9 @@ def test_the_arrays_agree_with_one_another(written):
 def test_points_are_transferred_to_their_matches(written):
     found = read_points(written.folder / "match.csv")
     assert found.names == ("nose", "left eye")
-    header = (written.folder / "match.csv").read_text().splitlines()[0]
-    assert header == "name,x,y,confidence"
+    assert (written.folder / "match.csv").read_text().splitlines()[0] == "name,x,y,confidence"
     # Half a cell of a is 12 by 8 pixels.
-    expected = np.array([[290.0, 220.0], [180.0, 120.0]]) - SHIFT
-    assert np.abs(found.points - expected).max() < 8
+    assert np.abs(found.points - (np.array([[290.0, 220.0], [180.0, 120.0]]) - SHIFT)).max() < 8
     cells = written.arrays["cells_a"]
     axes = (cells[:, 0, 1], cells[0, :, 0])
     at = np.array([[220.0, 290.0], [120.0, 180.0]])

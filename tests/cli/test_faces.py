@@ -45,26 +45,22 @@ def test_landmarks_are_found_without_a_box(upright):
     assert upright["sure"]
     # Eyes, nose and mouth: 300-W's points 36 to 41, 42 to 47, 30, and 48 to 59.
     parts = (points[36:42], points[42:48], points[30:31], points[48:60])
-    found = np.array([part.mean(axis=0) for part in parts])
-    assert np.abs(found - [*EYES.values(), NOSE, MOUTH]).max() < 9
+    assert np.abs(np.array([part.mean(axis=0) for part in parts]) - [*EYES.values(), NOSE, MOUTH]).max() < 9
     x0, y0, x1, y1 = upright["box"]
-    inside = coords.inside(points, coords.grow(coords.Box(x0, y0, x1, y1), 0.1))
-    assert inside.mean() > 0.95
+    assert coords.inside(points, coords.grow(coords.Box(x0, y0, x1, y1), 0.1)).mean() > 0.95
 
 
 @needs_weights
 def test_a_mirrored_photograph_has_mirrored_landmarks(tmp_path_factory, upright):
     box = coords.flip_box(coords.Box(*upright["box"]), width=WIDTH)
-    photograph = skimage.data.astronaut()[:, ::-1]
-    mirrored = located(tmp_path_factory, "landmarks", photograph, "--box", *box)
+    mirrored = located(tmp_path_factory, "landmarks", skimage.data.astronaut()[:, ::-1], "--box", *box)
     np.testing.assert_allclose(mirrored["box"], box)
     model = load_fitted(LANDMARKS, LandmarkModel)
     there, here = (
         np.array([values["points"][name] for name in model.probe.names]) for values in (mirrored, upright)
     )
     # In the mark-up of 300-W, the first 17 points are the jaw from left to right.
-    back = there[16::-1] * [-1, 1] + [WIDTH - 1, 0]
-    assert np.linalg.norm(back - here[:17], axis=-1).mean() < 6
+    assert np.linalg.norm(there[16::-1] * [-1, 1] + [WIDTH - 1, 0] - here[:17], axis=-1).mean() < 6
 
 
 @needs_weights
@@ -72,8 +68,7 @@ def test_keypoints_are_found_without_a_box(tmp_path_factory, upright):
     found = located(tmp_path_factory, "keypoints", skimage.data.astronaut())
     assert found["box"] == upright["box"]
     eyes = [y for name, (_, y) in found["points"].items() if "eye" in name]
-    mouth = [y for name, (_, y) in found["points"].items() if "mouth" in name]
-    assert max(eyes) < min(mouth)
+    assert max(eyes) < min([y for name, (_, y) in found["points"].items() if "mouth" in name])
     assert max(abs(x - NOSE[0]) for x, _ in found["points"].values()) < 70
 
 
@@ -89,8 +84,7 @@ def test_a_photograph_without_a_face_says_so(tmp_path):
 @pytest.mark.parametrize(("path", "kind"), [(LANDMARKS, LandmarkModel), (KEYPOINTS, KeypointModel)])
 def test_a_shipped_model_is_small_and_its_card_states_what_the_file_holds(path, kind):
     assert path.stat().st_size < 10e6
-    training = load_fitted(path, kind).training
-    card = training["card"]
+    card = load_fitted(path, kind).training["card"]
     with np.load(path) as arrays:
         assert card["bytes_of_arrays"] == sum(arrays[name].nbytes for name in arrays.files)
     assert "research purposes only" in card["terms"]
@@ -121,8 +115,7 @@ def test_what_was_found_and_what_was_assumed_are_sentences(monkeypatch):
         assert face.box == box
         assert sentence in face.sentences[0]
         assert face.values["sure"] is (presence > 0.5)
-    old = LandmarkModel(model.probe, model.features)
-    whole = search_face(photograph, old, None)
+    whole = search_face(photograph, LandmarkModel(model.probe, model.features), None)
     assert "cannot search" in whole.sentences[0]
     # The whole photograph is the frame: the box with its margin.
     framed = coords.grow(whole.box, model.features.frame_margin)

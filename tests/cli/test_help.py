@@ -27,8 +27,7 @@ def test_each_help_ends_with_examples_that_can_be_parsed(words):
         assert program == "convcorr"
         assert tuple(argv[: len(words)]) == words
         if "--help" not in argv:
-            command = parse(_Command, argv, prog=program)
-            assert isinstance(command.output, OutputOptions)
+            assert isinstance(parse(_Command, argv, prog=program).output, OutputOptions)
 
 
 def test_every_command_has_examples():

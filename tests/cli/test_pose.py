@@ -68,8 +68,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     # As the model is stored, in half precision.
     params = load_fitted(folder / "model.npz", TrainedCascade).params
     expected = cascade.predict(params, image[None], torso, architecture=TINY, **options)
-    found_in_frame = to_frame(found.points)
-    np.testing.assert_allclose(found_in_frame, np.asarray(expected.points[0]), atol=0.5)
+    np.testing.assert_allclose(to_frame(found.points), np.asarray(expected.points[0]), atol=0.5)
     assert max(read_image(folder / "pose.png").shape) == 800
 
 

@@ -65,8 +65,7 @@ LATE = {"align a.png b.png --network resnet": "no network 'resnet'; there are ca
 
 
 def ended(folder, commands):
-    argv = json.dumps([command.split() for command in commands])
-    done = end(start("-c", SCRIPT, argv, cwd=folder))
+    done = end(start("-c", SCRIPT, json.dumps([command.split() for command in commands]), cwd=folder))
     return done.out, done.err.splitlines()
 
 

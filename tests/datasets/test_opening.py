@@ -80,11 +80,9 @@ def test_an_official_release_goes_before_a_compact_copy_in_its_folder(tmp_path: 
     release.write(folder)
     first_id = next(iter(release.splits))
     assert DATASETS[name].is_release(folder)
-    records = opening.read_records(name, data_root=tmp_path)
-    assert records[0].source_id == first_id
+    assert opening.read_records(name, data_root=tmp_path)[0].source_id == first_id
     assert first_id not in copies
-    read = next(iter(opening.read_folder(folder, dataset=DATASETS[name])))
-    assert read.source_id == first_id
+    assert next(iter(opening.read_folder(folder, dataset=DATASETS[name]))).source_id == first_id
 
 
 @pytest.mark.parametrize("name", ["lsp", "lspet"])

@@ -133,12 +133,11 @@ def test_every_change_has_a_fingerprint_of_its_own():
 def test_equal_records_have_equal_fingerprints():
     again = full_record(PIXELS.copy(), LABELS.copy())
     strided = np.repeat(PIXELS, 2, axis=1)[:, ::2], np.asfortranarray(RECORD.points)
-    reordered = dict(reversed(RECORD.attributes.items()))
     for same in (
         [again],
         iter([again]),
         (RECORD,),
-        [dataclasses.replace(RECORD, attributes=reordered)],
+        [dataclasses.replace(RECORD, attributes=dict(reversed(RECORD.attributes.items())))],
         [dataclasses.replace(RECORD, image=strided[0], points=strided[1])],
     ):
         assert fingerprint(same) == fingerprint([RECORD])

@@ -50,8 +50,7 @@ def test_the_nearest_column_is_taken(weights, photographs, rng):
         weights.params, preprocess(photographs, network=weights.network), network=weights.network, layers=LAYERS
     )
     for layer in LAYERS:
-        size = maps[layer].shape[1:3]
-        centers = cell_centers(weights.network, layer)(coords.cell_grid(size))
+        centers = cell_centers(weights.network, layer)(coords.cell_grid(maps[layer].shape[1:3]))
         for image in range(2):
             distances = np.linalg.norm(centers[None] - points[image][:, None, None], axis=-1)
             nearest = distances.reshape(POINTS, -1).argmin(axis=1)
@@ -80,8 +79,7 @@ def test_between_centres_columns_are_interpolated(weights, photographs):
 
 def test_sift_of_every_radius(photographs):
     points = np.array([[[30.0, 40.5]], [[60.0, 20.0]]])
-    found = sift_at_points(photographs, points, radii_px=(8, 16))
-    for radius, descriptors in found.items():
+    for radius, descriptors in sift_at_points(photographs, points, radii_px=(8, 16)).items():
         for image in range(2):
             expected = sift_at(jnp.asarray(photographs[image]), points[image], radius_px=radius)
             np.testing.assert_allclose(descriptors[image], expected, atol=1e-5)
@@ -89,8 +87,7 @@ def test_sift_of_every_radius(photographs):
 
 def test_sift_of_low_contrast_is_not_put_out():
     faint = np.broadcast_to((100 + np.arange(64) // 16)[None, :, None], (64, 64, 3))
-    points = np.full((1, 1, 2), 31.0)
-    found = sift_at_points(faint[None].astype(np.uint8), points, radii_px=(16,))[16]
+    found = sift_at_points(faint[None].astype(np.uint8), np.full((1, 1, 2), 31.0), radii_px=(16,))[16]
     assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
 
 

@@ -36,15 +36,13 @@ def test_one_layer_uncentred_is_the_layer_at_unit_length(params):
     found = descriptors.convolutional_descriptors(params, [level], network=ALEXNET, recipe=recipe)
     inputs = preprocess(level, network=ALEXNET)
     raw = np.asarray(activations(params, inputs, network=ALEXNET, layers=["conv3"])["conv3"])
-    expected = raw / np.linalg.norm(raw, axis=-1, keepdims=True)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, raw / np.linalg.norm(raw, axis=-1, keepdims=True), atol=1e-5)
 
 
 def test_every_recipe_gives_unit_columns_on_its_grid(params):
     recipe = descriptors.Recipe(("conv3", "conv4", "conv5"), (99, 163))
     found = descriptors.convolutional_descriptors(params, levels(99, 163), network=ALEXNET, recipe=recipe)
-    grid = descriptors.descriptor_grid(ALEXNET, recipe)
-    assert found.shape == (1, *grid.size, 2 * (384 + 256 + 256))
+    assert found.shape == (1, *descriptors.descriptor_grid(ALEXNET, recipe).size, 2 * (384 + 256 + 256))
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-4)
 
 

@@ -29,8 +29,7 @@ def grey_of(rgb: np.ndarray) -> np.ndarray:
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    return (first * second).sum(-1) / norms
+    return (first * second).sum(-1) / (np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +38,7 @@ def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 )
 def test_equals_the_slow_reference(rng, name, radius_px, smoothing_sigma_px):
     inside = rng.uniform(0, [111, 95], (4, 2))
-    beyond = np.array([[0.0, 0.0], [111.0, 50.0], [-3.25, 40.5], [60.0, 99.0]])
-    centers = np.concatenate([inside, beyond])
+    centers = np.concatenate([inside, np.array([[0.0, 0.0], [111.0, 50.0], [-3.25, 40.5], [60.0, 99.0]])])
     described = dict(radius_px=radius_px, smoothing_sigma_px=smoothing_sigma_px, contrast_threshold=0.005)
     ours = sift_at(PHOTOGRAPHS[name], jnp.asarray(centers), **described)
     expected = reference.sift(grey_of(PHOTOGRAPHS[name]), centers, **described)
@@ -61,8 +59,7 @@ def test_equals_opencv(name):
     keypoints = [
         cv2.KeyPoint(float(x), float(y), radius_px / 3, angle=0, response=1, octave=0) for x, y in centers
     ]
-    grey = cv2.cvtColor(PHOTOGRAPHS[name], cv2.COLOR_RGB2GRAY)
-    kept, opencv = cv2.SIFT.create().compute(grey, keypoints)
+    kept, opencv = cv2.SIFT.create().compute(cv2.cvtColor(PHOTOGRAPHS[name], cv2.COLOR_RGB2GRAY), keypoints)
     assert len(kept) == len(centers)
     turned = opencv.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
     ours = sift_at(
@@ -85,8 +82,7 @@ def test_the_grid_equals_its_centres_one_by_one(grey, stride_px, radius_px):
     first = (-6.5, 2.25)
     dense = dense_sift(grey, radius_px=radius_px, stride_px=stride_px, first_center_px=first, size=(17, 23))
     columns, rows = np.meshgrid(np.arange(23), np.arange(17))
-    strides = np.broadcast_to(stride_px, 2)
-    centers = np.stack([columns, rows], axis=-1) * strides + first
+    centers = np.stack([columns, rows], axis=-1) * np.broadcast_to(stride_px, 2) + first
     single = sift_at(grey, jnp.asarray(centers.reshape(-1, 2)), radius_px=radius_px)
     # The same sums in another order.
     np.testing.assert_allclose(dense.reshape(-1, 128), single, atol=2e-6)
@@ -127,8 +123,7 @@ def test_bins_go_row_by_row():
     descriptor = sift_at(
         image, jnp.array([[32.0, 32.0]]), radius_px=16.0, smoothing_sigma_px=0.0, contrast_threshold=0.0
     )[0]
-    per_bin = np.asarray(descriptor).reshape(4, 4, 8).sum(-1)
-    assert np.unravel_index(per_bin.argmax(), (4, 4)) == (1, 3)
+    assert np.unravel_index(np.asarray(descriptor).reshape(4, 4, 8).sum(-1).argmax(), (4, 4)) == (1, 3)
 
 
 def test_a_mirrored_image_permutes_the_elements(grey):
@@ -136,8 +131,7 @@ def test_a_mirrored_image_permutes_the_elements(grey):
     descriptor = sift_at(grey, center, radius_px=12.0).reshape(4, 4, 8)
     other = sift_at(grey[:, ::-1], mirrored, radius_px=12.0).reshape(4, 4, 8)
     # Columns change sides, and an angle a becomes pi - a.
-    expected = descriptor[:, ::-1][..., (4 - np.arange(8)) % 8]
-    np.testing.assert_allclose(other, expected, atol=1e-5)
+    np.testing.assert_allclose(other, descriptor[:, ::-1][..., (4 - np.arange(8)) % 8], atol=1e-5)
 
 
 def test_is_unit_length_and_blind_to_light(grey):

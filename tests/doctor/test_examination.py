@@ -83,9 +83,8 @@ def test_the_known_duplicates_of_the_real_faces_are_found(name: str, listed: int
     known = {frozenset(pair[:2]) for pair in pairs}
     assert len(known) == listed
     listed_names = set().union(*known)
-    all_records = read_landmarks(folder)
     # The listed records, and a quarter of the others.
-    records = [r for i, r in enumerate(all_records) if i % 4 == 0 or r.source_id in listed_names]
+    records = [r for i, r in enumerate(read_landmarks(folder)) if i % 4 == 0 or r.source_id in listed_names]
     findings = list(duplicates.near_duplicates(*compute_thumbnails(records)))
     found = {frozenset(case.source_ids): finding for finding in findings for case in finding.cases}
     assert known <= set(found)

@@ -38,12 +38,10 @@ def test_points_outside_the_image_change_scores_if_visible(faces: tuple[Record, 
 def test_most_points_outside_the_box_change_scores(faces: tuple[Record, ...]):
     box = faces[0].box
     assert box is not None
-    beyond = (box.x1 + 0.1 * box.longer_side + 1.5, box.y0)
-    stray = moved(faces[0], 4, beyond, visible=True)
+    stray = moved(faces[0], 4, (box.x1 + 0.1 * box.longer_side + 1.5, box.y0), visible=True)
     # In a frame twice as large.
     other_frame = replace(faces[1], box=coords.Box(100.0, 100.0, 160.0, 160.0))
-    without = replace(faces[2], box=None)
-    most, some = keypoints.points_outside_box([stray, other_frame, without, *faces[3:]])
+    most, some = keypoints.points_outside_box([stray, other_frame, replace(faces[2], box=None), *faces[3:]])
     assert (most.severity, some.severity) == (CHANGES_SCORES, WORTH_A_LOOK)
     assert (most.source_ids, some.source_ids) == ((faces[1].source_id,), (faces[0].source_id,))
     assert some.cases[0].note.startswith(faces[0].names[4])

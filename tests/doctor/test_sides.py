@@ -84,8 +84,7 @@ def test_exchanged_figures_and_pairs_are_found_and_named(figures: list[Record]):
 
 
 def test_splits_with_opposite_conventions_are_reported_without_their_figures(figures: list[Record]):
-    records = [exchanged(f) if f.split == "test" else f for f in figures]
-    (finding,) = swapped_sides(records)
+    (finding,) = swapped_sides([exchanged(f) if f.split == "test" else f for f in figures])
     assert finding.severity == CHANGES_SCORES
     assert "'test' and 'train'" in finding.sentence
     assert finding.cases == ()
@@ -94,8 +93,7 @@ def test_splits_with_opposite_conventions_are_reported_without_their_figures(fig
 def test_absent_keypoints_cause_no_findings(figures: list[Record], rng: np.random.Generator):
     def thinned(record: Record) -> Record:
         gone = rng.uniform(size=11) < 0.5
-        points = np.where(gone[:, None], np.nan, record.points)
-        return replace(record, points=points, visible=~gone)
+        return replace(record, points=np.where(gone[:, None], np.nan, record.points), visible=~gone)
 
     assert list(swapped_sides([thinned(figure) for figure in figures])) == []
     nothing = replace(figures[0], points=np.full((11, 2), np.nan), visible=np.zeros(11, bool))

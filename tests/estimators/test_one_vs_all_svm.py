@@ -92,8 +92,7 @@ def test_folds_select_the_cost_of_a_grid_search(problem):
 def test_weighted_samples_count_as_often_when_they_are_held_out(problem):
     X, y = problem
     weights = np.arange(len(X)) % 3
-    found = OneVsAllSVM(cost=COSTS, cv=3).fit(X, y, sample_weight=weights)
-    times = found.cv_accuracy_ * weights.sum()
+    times = OneVsAllSVM(cost=COSTS, cv=3).fit(X, y, sample_weight=weights).cv_accuracy_ * weights.sum()
     np.testing.assert_allclose(times, times.round(), atol=1e-9)
 
 

@@ -18,8 +18,7 @@ PENALTIES = [0.1, 1.0, 10.0, 100.0]
 def problem(request, rng):
     n, d = request.param
     X = rng.normal(size=(n, d)) + 3
-    Y = X[:, :3] @ rng.normal(size=(3, 2)) + rng.normal(size=(n, 2))
-    return X, Y
+    return X, X[:, :3] @ rng.normal(size=(3, 2)) + rng.normal(size=(n, 2))
 
 
 @parametrize_with_checks([RidgeProbe(), RidgeProbe(cv=3)])
@@ -31,8 +30,7 @@ def test_leave_one_out_is_that_of_ridge_cv(problem):
     X, Y = problem
     probe = RidgeProbe(penalty=PENALTIES).fit(X, Y)
     oracle = RidgeCV(alphas=PENALTIES, store_cv_results=True).fit(X, Y)
-    errors = np.moveaxis(oracle.cv_results_.mean(0), -1, 0)
-    np.testing.assert_allclose(probe.cv_errors_, errors, rtol=1e-9)
+    np.testing.assert_allclose(probe.cv_errors_, np.moveaxis(oracle.cv_results_.mean(0), -1, 0), rtol=1e-9)
     assert probe.penalty_ == oracle.alpha_
     assert not [name for name, value in vars(probe).items() if isinstance(value, jax.Array)]
     np.testing.assert_allclose(probe.coef_, oracle.coef_, rtol=1e-9)
@@ -108,8 +106,7 @@ def test_a_second_fit_forgets_the_first(problem):
 
 def test_groups_stay_together(problem):
     X, Y = problem
-    groups = np.arange(len(X)) // 2
-    splits = list(GroupKFold(4).split(X, Y, groups))
+    splits = list(GroupKFold(4).split(X, Y, np.arange(len(X)) // 2))
     probe = RidgeProbe(penalty=PENALTIES, cv=splits).fit(X, Y)
     folds = np.zeros(len(X), np.int32)
     for number, (_, test) in enumerate(splits):

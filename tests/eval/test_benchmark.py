@@ -122,8 +122,7 @@ def test_the_command_writes_its_results_and_prints_them(tmp_path, monkeypatch, c
     config = benchmark.Config(
         cases=("features", "sift"), peers_python=PYTHON, seconds=0.0, out=tmp_path / "new"
     )
-    path = benchmark.main(config)
-    result = json.loads(path.read_text())
+    result = json.loads(benchmark.main(config).read_text())
     assert result["cores"] >= 1
     assert result["processor"]
     assert len(result["load_average"]["before"]) == 3
@@ -147,8 +146,7 @@ def test_without_a_python_for_the_peers_the_way_to_make_one_is_told(tmp_path):
 
 
 def test_samples_come_to_milliseconds_a_unit():
-    samples = [Sample(wall, 2 * wall) for wall in (0.5, 0.1, 0.2, 0.4, 0.3)]
-    found = summary(samples, units=10)
+    found = summary([Sample(wall, 2 * wall) for wall in (0.5, 0.1, 0.2, 0.4, 0.3)], units=10)
     assert found.pop("quartiles_ms") == pytest.approx([20.0, 40.0])
     assert found == pytest.approx(
         {"runs": 5, "median_ms": 30.0, "min_ms": 10.0, "cpu_median_ms": 60.0, "cpu_min_ms": 20.0}
@@ -157,8 +155,7 @@ def test_samples_come_to_milliseconds_a_unit():
 
 def test_ratios_are_of_the_times_a_unit():
     ours = [Sample(1.0, 2.0), Sample(2.0, 4.0), Sample(4.0, 8.0)]
-    peer = [Sample(4.0, 4.0), Sample(4.0, 4.0), Sample(8.0, 8.0)]
-    found = ratio(ours, peer, our_units=10, peer_units=2)
+    found = ratio(ours, [Sample(4.0, 4.0), Sample(4.0, 4.0), Sample(8.0, 8.0)], our_units=10, peer_units=2)
     assert found.pop("quartiles") == pytest.approx([10.0, 15.0])
     assert found == pytest.approx({"of_medians": 10.0, "of_minima": 20.0, "of_cpu_medians": 5.0})
 
@@ -190,8 +187,7 @@ def test_the_pose_cascade_its_gradient_and_what_it_sees_are_torchs(monkeypatch):
         theirs = task.arrays(task.run())
         assert comparison.check(ours, theirs).equal
         for name, values in theirs.items():
-            off = values + 2e-3 * np.abs(values).max()
-            assert not comparison.check(ours, {**theirs, name: off}).equal
+            assert not comparison.check(ours, {**theirs, name: values + 2e-3 * np.abs(values).max()}).equal
 
 
 def test_energy_is_data_cost_and_squared_differences_of_flow(rng):
@@ -293,8 +289,7 @@ def test_ridge_must_choose_alike_and_be_equal_to_the_peers(monkeypatch):
     for name, factor in (("penalty", 10), ("error", 1.01), ("weights", 1.1)):
         assert not comparison.check(ours, ours | {name: factor * ours[name]}).equal
     # A peer with another path is judged by its error alone.
-    error = {"error": ours["error"]}
-    assert comparison.check(ours, error).equal
+    assert comparison.check(ours, {"error": ours["error"]}).equal
     assert comparison.check(ours, {"error": 1.5 * ours["error"]}).equal
     assert not comparison.check(ours, {"error": 0.9 * ours["error"]}).equal
 

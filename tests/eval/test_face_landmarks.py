@@ -72,8 +72,7 @@ def test_a_trained_probe_predicts_landmarks_of_a_photograph(tmp_path, capsys):
     rows = (tmp_path / "landmarks.csv").read_text().splitlines()
     assert rows[0] == "name,x,y"
     points = np.array([[float(x) for x in row.split(",")[1:]] for row in rows[1:]])
-    size = record.box.longer_side
-    assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * size
+    assert np.linalg.norm(points - record.points, axis=1).mean() < 0.2 * record.box.longer_side
     with PillowImage.open(tmp_path / "landmarks.png") as picture:
         assert picture.size[0] >= 256
     listing = tmp_path / "landmarks.json"

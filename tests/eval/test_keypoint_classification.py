@@ -66,8 +66,7 @@ def test_keypoints_are_classified(config, monkeypatch):
         assert min(read_image(config.output.out / name).shape[:2]) > 300
     table = assert_shown(correspondence.classification, result, config.output.out).tables[0]
     assert [row[0] for row in table.rows] == ["sift_20", "conv1"]
-    shown = estimate(result["accuracy"]["conv1"], result["interval"]["conv1"])
-    assert table.rows[1][1:3] == (shown, 0.20)
+    assert table.rows[1][1:3] == (estimate(result["accuracy"]["conv1"], result["interval"]["conv1"]), 0.20)
     # A later run finds the features and one classifier of a killed one.
     (config.output.out / "result.json").unlink()
     (config.output.out / "classifiers" / "person_conv1.npz").unlink()

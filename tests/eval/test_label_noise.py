@@ -33,8 +33,7 @@ def write_twice(folder, offsets, *, width=2 * SIDE):
     """Write twelve people, of whom the last six are the first six at twice the height, annotated again."""
 
     def change(arrays):
-        first = arrays["joints"][:COUNT]
-        second = 2 * (first + offsets + 0.5) - 0.5
+        second = 2 * (arrays["joints"][:COUNT] + offsets + 0.5) - 0.5
         second[2, WRISTS] = second[2, WRISTS[::-1]]
         arrays["joints"][COUNT:] = second * [width / (2 * SIDE), 1]
         arrays["visible"][0, 0] = arrays["visible"][COUNT, 1] = False
@@ -92,8 +91,7 @@ def test_two_files_agree_with_loops(tmp_path, rng):
     second = tmp_path / "again.npz"
     np.savez(second, preds=stored[..., :2] + noise)
     result = result_of(tmp_path / "out", first=first, second=second)
-    columns = {"wrist": WRISTS, "head": [12, 13]}
-    for column, members in columns.items():
+    for column, members in {"wrist": WRISTS, "head": [12, 13]}.items():
         of_x = np.abs(noise[:, members, 0]).mean() * np.sqrt(np.pi) / 2
         assert result["as_annotated"]["sigma_px"][column]["x"] == pytest.approx(of_x)
     shoulder, hip = (lsp.NAMES.index(name) for name in ("l_shoulder", "r_hip"))
@@ -101,8 +99,7 @@ def test_two_files_agree_with_loops(tmp_path, rng):
     for person in range(4):
         torso = np.hypot(*(stored[person, shoulder, :2] - stored[person, hip, :2]))
         near += [np.hypot(*noise[person, joint]) <= 0.05 * torso for joint in range(14)]
-    share = result["as_annotated"]["pck"]["0.05"]["total"]
-    assert share == pytest.approx(100 * np.mean(near), abs=1e-3)
+    assert result["as_annotated"]["pck"]["0.05"]["total"] == pytest.approx(100 * np.mean(near), abs=1e-3)
     with pytest.raises(InputError, match=r"scale is 0\.0; a positive number is expected"):
         result_of(tmp_path / "out", first=first, second=second, scale=0.0)
 

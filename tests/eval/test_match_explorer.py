@@ -16,8 +16,7 @@ pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weigh
 
 def test_pairs_are_aligned_and_shown(tmp_path, monkeypatch):
     # A small grid compiles and aligns fast.
-    small = {"alexnet": Recipe(("conv4",), (163,))}
-    monkeypatch.setattr(match_explorer, "RECIPES", small)
+    monkeypatch.setattr(match_explorer, "RECIPES", {"alexnet": Recipe(("conv4",), (163,))})
     out = tmp_path / "matches"
     config = match_explorer.Config(pairs=1, factors=(0.5, 2.0), output=Output(out))
     result = result_of(match_explorer.main, config)
@@ -26,8 +25,7 @@ def test_pairs_are_aligned_and_shown(tmp_path, monkeypatch):
     conv4, copy = result["methods"]["conv4"], result["methods"]["copy"]
     assert conv4["smoothness"] == pytest.approx([0.025, 0.1])
     assert min(conv4["mean_error"]) < copy["mean_error"][0]
-    section = assert_shown(matches, result, out)
-    assert len(section.tables[0].rows) == 2 + 2 + 1
+    assert len(assert_shown(matches, result, out).tables[0].rows) == 2 + 2 + 1
     data = json.loads((out / "explorer.json").read_text(encoding="utf-8"))
     assert [method["name"] for method in data["pairs"][0]["methods"]] == ["conv4", "SIFT", "copy"]
     assert (out / "page.html").stat().st_size < 2**20

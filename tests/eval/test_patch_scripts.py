@@ -31,8 +31,7 @@ def written(folder, named):
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory):
-    some = {one.name: one.image for one in photographs()[1:5]}
-    return written(tmp_path_factory.mktemp("four"), some)
+    return written(tmp_path_factory.mktemp("four"), {one.name: one.image for one in photographs()[1:5]})
 
 
 @pytest.fixture(scope="module")

@@ -102,8 +102,7 @@ def test_the_shares_of_correct_joints_agree_with_loops(run):
 
 def test_the_page_shows_a_row_a_net_and_threshold_beside_the_paper(run):
     result = json.loads((run / "out" / "result.json").read_text())
-    tables = assert_shown(pose_sections.person, result, run / "out").tables
-    torsos, joints, published, spreads, _ = tables
+    torsos, joints, published, spreads, _ = assert_shown(pose_sections.person, result, run / "out").tables
     nets = ("cascade", "coarse", "coarse_alone")
     assert [row[0] for row in joints.rows] == [
         f"{net} at {alpha}" for net in nets for alpha in ("0.05", "0.1", "0.2")
@@ -236,10 +235,8 @@ def test_people_of_unknown_torso_are_looked_at_twice(tmp_path):
     records = read_people(path, part="test")
     loaded = load_fitted(tmp_path / "model", TrainedCascade)
     found = np.stack([predict_photograph(loaded, load_image(one)).points for one in records])
-    written = np.load(tmp_path / "out" / "predictions.npz")
-    np.testing.assert_allclose(written["preds"], found, atol=1e-3)
-    truth = np.stack([one.points for one in records])
-    errors = np.hypot(*np.moveaxis(found - truth, -1, 0)) / 40
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "predictions.npz")["preds"], found, atol=1e-3)
+    errors = np.hypot(*np.moveaxis(found - np.stack([one.points for one in records]), -1, 0)) / 40
     for alpha, share in result["pck_by_torso"]["none"]["cascade"].items():
         assert share == pytest.approx((errors <= float(alpha)).mean(), abs=0.03)
     # Second frames are 20 to 40 pixels wide, of 128 pixels of the input.
@@ -263,8 +260,7 @@ def test_another_method_is_scored_on_the_joints_of_both(tmp_path, monkeypatch):
     save_untrained(tmp_path, facts={"dataset": "rendered", "people": 3})
     records = read_people(path, part="test")
     names, truth = records[0].names, np.stack([record.points for record in records])
-    rng = np.random.default_rng(0)
-    ours, theirs = truth + rng.normal(0, 3, (2, *truth.shape))
+    ours, theirs = truth + np.random.default_rng(0).normal(0, 3, (2, *truth.shape))
     theirs[0, 3] = np.nan
     lacking = [names.index(name) for name in ("neck", "head_top")]
     order = np.roll(np.arange(14), 5)
@@ -338,8 +334,7 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     The card rounds each figure to three digits. Positions may differ by .02 pixels on another processor, and
     PCK rises by at most .015 with every pixel of the threshold: three of 10,000 joints may change side.
     """
-    folder = genuine("lspet")
-    config = pose.Config(data=PoseData((str(folder),)), output=Output(tmp_path / "out"))
+    config = pose.Config(data=PoseData((str(genuine("lspet")),)), output=Output(tmp_path / "out"))
     result = json.loads(pose.main(config).read_text())
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
     nets = {

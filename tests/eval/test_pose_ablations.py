@@ -42,7 +42,6 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         out = config.output.out
         out.mkdir(exist_ok=True)
         plan = {"steps": [3, 2, 1], "batch": 4}
-        training = {"of": config.checkpoint.parent.name, "plan": plan, "people": 5}
         result = {
             "pck": pck,
             "interval": {net: {alpha: [0.1, 0.9] for alpha in at} for net, at in pck.items()},
@@ -55,7 +54,7 @@ def trained(monkeypatch) -> list[TrainingConfig]:
             "scale": True,
             "input_px_per_px": 0.5,
             "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
-            "training": training,
+            "training": {"of": config.checkpoint.parent.name, "plan": plan, "people": 5},
         }
         photograph = np.zeros((16, 16, 3), np.uint8)
         write_image(out / "people.jpg", photograph)
@@ -96,8 +95,7 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
         assert list(result[part]) == list(changed)
     assert result["training"]["16x"]["of"] == "16x"
     assert (tmp_path / "curves.png").is_file()
-    tables = assert_shown(pose_sections.cascade, result, tmp_path).tables
-    correct, joints, _, spreads, _, times, _ = tables
+    correct, joints, _, spreads, _, times, _ = assert_shown(pose_sections.cascade, result, tmp_path).tables
     nets = ("coarse", "cascade", "coarse_alone")
     assert [row[:2] for row in correct.rows[:3]] == [("4x", net) for net in nets]
     assert joints.rows[0] == ("4x", 0.25, 0.25)
@@ -148,7 +146,6 @@ def test_what_was_trained_under_the_same_options_is_not_trained_again(tmp_path, 
 
 def test_every_part_takes_its_time(monkeypatch):
     monkeypatch.setattr(evaluation, "TIMED_CALLS", 2)
-    params = cascade.init(jax.random.key(0), TINY_LSP)
-    times = forward_ms(TrainedCascade(params, TINY_LSP, {}))
+    times = forward_ms(TrainedCascade(cascade.init(jax.random.key(0), TINY_LSP), TINY_LSP, {}))
     assert list(times) == ["coarse", "fine", "cascade"]
     assert min(times.values()) > 0

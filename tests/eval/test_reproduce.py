@@ -53,13 +53,12 @@ def counting(tmp_path) -> Experiment:
         return out / "result.json"
 
     write_pf_willow(make_folder(tmp_path / "pf_willow"))
-    weights = write_weights(tmp_path / "weights.npz", offset=0.0)
     return on_data(
         SimpleNamespace(Config=Config, main=main),
         lambda name, result: Section(name, ""),
         tmp_path / "out" / "counting",
         Data("pf_willow", tmp_path),
-        backbone=Backbone(weights=weights),
+        backbone=Backbone(weights=write_weights(tmp_path / "weights.npz", offset=0.0)),
     )
 
 

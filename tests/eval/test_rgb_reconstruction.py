@@ -117,8 +117,7 @@ def test_the_curve_is_that_of_probes_fitted_to_rows_in_memory(faces, tmp_path, s
     for number, count in enumerate(curve["images"]):
         features = train["features"][: 20 * count].astype(np.float32)
         colors = rgb_targets(train["squares"][: 20 * count])
-        folds = np.repeat(np.arange(count), 20) % 4
-        fitted, _ = fit_grid(features, colors, side=46, folds=folds, k=4)
+        fitted, _ = fit_grid(features, colors, side=46, folds=np.repeat(np.arange(count), 20) % 4, k=4)
         assert curve["penalty"][number] == pytest.approx(float(fitted.penalty), rel=1e-5)
         reference = Ridge(alpha=curve["penalty"][number]).fit(features, colors)
         predicted = reference.predict(test["features"].astype(np.float32)).clip(0, 1)
@@ -155,5 +154,4 @@ def test_splits_are_those_of_the_records_and_tenths_without(faces):
     assert [len(part) for part in rendered] == [24, 8]
     tenths = read_split(faces)
     assert [one.source_id[-2:] for one in tenths.test] == ["09", "19", "29"]
-    names = {one.source_id for part in tenths for one in part}
-    assert len(names) == COUNT
+    assert len({one.source_id for part in tenths for one in part}) == COUNT

@@ -61,8 +61,7 @@ def test_both_processes_divide_the_cores_and_wrong_input_is_the_sentence_of_the_
             assert background._process.is_alive()
         with pytest.raises(InputError, match=r"eval\.flow_accuracy: .*resnet"):
             result_of(wrong, {}, background=background)
-    apart = json.loads(path.read_text(encoding="utf-8"))
-    assert set(here) == set(apart) == {max(1, os.cpu_count() // 2)}
+    assert set(here) == set(json.loads(path.read_text(encoding="utf-8"))) == {max(1, os.cpu_count() // 2)}
     assert blas_threads() == before
 
 

@@ -31,8 +31,7 @@ def street(tmp_path_factory):
         splits[split] = []
         for index in range(count):
             category = ("face", "car")[index % 2]
-            number = index + 100 * (split == "test")
-            record = synthetic.render(category, seed=3, index=number, size=SIZE)
+            record = synthetic.render(category, seed=3, index=index + 100 * (split == "test"), size=SIZE)
             stem = f"{split}_{index:02d}"
             mask = np.where(np.asarray(record.label_map) > 0, 1 + index % 2, 0).astype(np.uint8)
             mask[:4] = 255
@@ -76,5 +75,4 @@ def test_folds_hold_out_runs_of_neighbours(photographs):
     folds = segmentation.training_folds(photographs)
     assert set(folds) == set(range(FOLDS))
     changes = np.flatnonzero(np.diff(folds))
-    least = min(segmentation.RUN_LENGTH, photographs // FOLDS)
-    assert (np.diff(changes) >= least).all()
+    assert (np.diff(changes) >= min(segmentation.RUN_LENGTH, photographs // FOLDS)).all()

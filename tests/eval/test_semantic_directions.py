@@ -119,8 +119,7 @@ def test_tilt_is_the_slope_of_the_line_through_the_eyes(faces):
     assert MARKUP.names[:2] == ("left_eye", "right_eye")
     for record, values in zip(found.test.records, found.test.values, strict=True):
         left, right = record.points[:2]
-        slope = np.tan(np.radians(values[-1]))
-        assert right[1] - left[1] == pytest.approx(slope * (right[0] - left[0]))
+        assert right[1] - left[1] == pytest.approx(np.tan(np.radians(values[-1])) * (right[0] - left[0]))
 
 
 def test_rendered_faces_have_attributes_of_their_own():

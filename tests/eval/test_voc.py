@@ -69,16 +69,14 @@ def test_keypoints_of_val_are_classified(root, tmp_path):
         windows=0,
         output=Output(tmp_path),
     )
-    result = result_of(keypoint_classification.main, config)
-    assert set(result["accuracy"]) == {"conv1", "sift_20"}
+    assert set(result_of(keypoint_classification.main, config)["accuracy"]) == {"conv1", "sift_20"}
 
 
 def test_keypoints_of_val_are_predicted_by_detectors(root, tmp_path):
     config = keypoint_prediction.Config(
         keypoints(root), BACKBONE, DetectorOptions(images=4, rounds=0, folds=2), output=Output(tmp_path)
     )
-    result = result_of(keypoint_prediction.main, config)
-    assert result["objects"] == {"cow": VAL}
+    assert result_of(keypoint_prediction.main, config)["objects"] == {"cow": VAL}
 
 
 def test_val_is_segmented(root, tmp_path):

@@ -57,8 +57,7 @@ def test_confidence_and_offsets_keep_their_bounds_with_ties(rng):
     costs = jnp.asarray(0.37 * rng.integers(0, 3, (300, 1, 2, 3, 3)), jnp.float32)
     found = jax.vmap(lambda costs: align_costs(costs, smoothness=0.1))(costs)
     assert 0 <= found.confidence.min() < found.confidence.max() <= 1
-    offset = found.flow + jnp.array([[[[0, 0], [1, 0]]]]) - found.labels
-    assert jnp.abs(offset).max() <= 0.5
+    assert jnp.abs(found.flow + jnp.array([[[[0, 0], [1, 0]]]]) - found.labels).max() <= 0.5
 
 
 def test_subcell_offset_finds_the_vertex_of_a_parabola():
@@ -110,6 +109,5 @@ def test_the_offset_is_at_most_half_a_sample(rng):
     plateau = np.where(rng.random(1000) < 0.5, lowest, before)
     offset = parabola_vertex(plateau, lowest, after)
     assert np.abs(offset).max() <= 0.5
-    mirrored = parabola_vertex(after, lowest, plateau)
-    np.testing.assert_allclose(mirrored, -offset, atol=1e-6)
+    np.testing.assert_allclose(parabola_vertex(after, lowest, plateau), -offset, atol=1e-6)
     np.testing.assert_allclose(jax.jit(parabola_vertex)(plateau, lowest, after), offset, atol=1e-6)

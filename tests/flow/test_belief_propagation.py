@@ -30,8 +30,7 @@ def descriptor_costs(rng, size, *, shift, noise, length=24) -> np.ndarray:
     source = rng.normal(size=(*size, length))
     target = np.roll(source, shift[::-1], axis=(0, 1)) + noise * rng.normal(size=source.shape)
     source, target = (f / np.linalg.norm(f, axis=-1, keepdims=True) for f in (source, target))
-    squared = 2 - 2 * np.einsum("ijd,kld->ijkl", source, target)
-    return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+    return np.sqrt(np.maximum(2 - 2 * np.einsum("ijd,kld->ijkl", source, target), 0)).astype(np.float32)
 
 
 def energy_of(costs, labels, smoothness) -> float:
@@ -52,8 +51,7 @@ def test_is_exact_on_a_chain(rng, schedule, size):
 
 def test_ties_on_a_chain(rng, schedule):
     batch = rng.integers(0, 3, (40, 1, 4, 2, 2)).astype(np.float32)
-    solve = partial(min_sum, smoothness=0.5, schedule=schedule, tolerance=0.0)
-    found = jax.vmap(solve)(batch)
+    found = jax.vmap(partial(min_sum, smoothness=0.5, schedule=schedule, tolerance=0.0))(batch)
     assert found.converged.all()
     for costs, labels, energy, marginals in zip(
         batch, found.labels, found.energy.total, found.min_marginals, strict=True
@@ -89,8 +87,7 @@ def test_finds_the_least_of_all_labellings_of_a_small_grid(rng, schedule):
         # theorem here, but on problems this small it holds for these seeds.
         costs = random_costs(rng, 3, 3, 2, 2)
         least, _ = reference.min_marginals(costs, smoothness=smoothness)
-        found = solve(costs, smoothness=smoothness)
-        np.testing.assert_allclose(found.energy.total, least, atol=TOLERANCE)
+        np.testing.assert_allclose(solve(costs, smoothness=smoothness).energy.total, least, atol=TOLERANCE)
 
 
 # Tests on this grid name the schedule and nothing else, and so share one program a schedule.
@@ -99,8 +96,7 @@ GRID = (6, 7)
 
 def test_a_shifted_image_gives_the_shift(rng, schedule):
     shift = (2, -1)
-    costs = descriptor_costs(rng, GRID, shift=shift, noise=0.3)
-    found = min_sum(costs, smoothness=0.1, schedule=schedule)
+    found = min_sum(descriptor_costs(rng, GRID, shift=shift, noise=0.3), smoothness=0.1, schedule=schedule)
     rows, columns = np.mgrid[: GRID[0], : GRID[1]]
     # What is shifted out of the target wraps around; the cells at that border follow neither.
     stays = (columns + shift[0] < GRID[1]) & (rows + shift[1] >= 0)

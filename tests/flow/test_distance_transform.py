@@ -130,8 +130,7 @@ def test_whole_numbers_are_exact_with_ties_and_absent_samples(rng, penalty, leng
 
 
 def test_the_gradient_goes_to_the_sample_that_serves():
-    costs = jnp.array([0.0, 9.0, 9.0, 9.0, 1.0])
-    gradient = jax.grad(lambda c: distance_transform(c).values.sum())(costs)
+    gradient = jax.grad(lambda c: distance_transform(c).values.sum())(jnp.array([0.0, 9.0, 9.0, 9.0, 1.0]))
     assert gradient.tolist() == [3.0, 0.0, 0.0, 0.0, 2.0]
 
 
@@ -161,8 +160,7 @@ def jitted(product, **options):
 
 
 def brute_force(costs, matrix, axis):
-    lines = np.moveaxis(costs, axis, -1)
-    return np.moveaxis((lines[..., :, None] + matrix).min(axis=-2), -1, axis)
+    return np.moveaxis((np.moveaxis(costs, axis, -1)[..., :, None] + matrix).min(axis=-2), -1, axis)
 
 
 @pytest.mark.parametrize("length", [1, 2, 15, 16, 17, 31, 32, 50])
@@ -197,8 +195,7 @@ def test_absent_samples_count_as_infinite(rng):
 def test_absent_samples_weigh_nothing_in_the_soft_product(rng):
     costs = rng.normal(size=6).astype(np.float32)
     matrix = rng.normal(size=(6, 6)).astype(np.float32)
-    present = [1, 2, 4, 5]
-    expected = -0.5 * np.log(np.exp(-(costs[:, None] + matrix)[present] / 0.5).sum(axis=0))
+    expected = -0.5 * np.log(np.exp(-(costs[:, None] + matrix)[[1, 2, 4, 5]] / 0.5).sum(axis=0))
     costs[[0, 3]] = np.nan, np.inf
     soft = jitted(soft_min_plus, axes=(0,), temperature=0.5)
     # The logarithm of a sum of exponentials, in single precision.
@@ -213,5 +210,4 @@ def test_the_soft_product_holds_where_exponentials_alone_would_vanish(rng):
     # exp(-500) is 0 in single precision, and yet each place has its own sample as the nearest.
     soft = jitted(soft_min_plus, axes=(0,), temperature=1.0)
     np.testing.assert_allclose(soft(costs, (matrix,)), costs, atol=1e-6)
-    gradient = jax.jacobian(soft)(costs, (matrix,))
-    np.testing.assert_allclose(gradient, np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(jax.jacobian(soft)(costs, (matrix,)), np.eye(3), atol=1e-6)

@@ -36,10 +36,9 @@ def test_in_a_checkerboard_round_the_second_colour_uses_messages_of_the_first(da
     once = plain.round(start_of(data))
     twice = plain.round(once)
     rows, columns = np.mgrid[:3, :5]
-    second = (rows + columns) % 2 == 1
     # In the first half of the round the first colour sends to the second; in the second half the second colour
     # replies with messages that contain those of the first.
-    np.testing.assert_array_equal(found, np.where(second, once, twice))
+    np.testing.assert_array_equal(found, np.where((rows + columns) % 2 == 1, once, twice))
 
 
 def test_one_round_of_sweeps_carries_along_whole_lines(data):

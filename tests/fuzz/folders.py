@@ -56,8 +56,7 @@ def _read_checkpoints(folder: Path) -> object:
         latest = checkpoints.latest(*state_of(0))
     if latest is not None:
         expected = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in jax.tree.leaves(state_of(0))]
-        restored = [(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(latest[1:])]
-        assert restored == expected
+        assert [(np.shape(leaf), leaf.dtype) for leaf in jax.tree.leaves(latest[1:])] == expected
     return best
 
 

@@ -13,8 +13,7 @@ from tests.fuzz.mutation import Target, mutated
 
 
 def _seeds() -> list[bytes]:
-    rng = np.random.default_rng(0)
-    photograph = PillowImage.fromarray(rng.integers(0, 255, (20, 24, 3), np.uint8))
+    photograph = PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (20, 24, 3), np.uint8))
     exif = PillowImage.Exif()
     exif[0x0112], exif[0x010E], exif[0x8769] = 6, "text", {0x9003: "2020:01:01 00:00:00"}
     formats = [

@@ -41,8 +41,7 @@ def test_all_arrays_are_loaded_or_those_that_are_named(path):
 def test_files_that_numpy_writes_are_read(tmp_path):
     for save, name in ((np.savez, "plain.npz"), (np.savez_compressed, "compressed.npz")):
         save(tmp_path / name, **ARRAYS, fortran=np.asfortranarray(ARRAYS["flow"]))
-        found = load_arrays(tmp_path / name)
-        assert_equal(found, {**ARRAYS, "fortran": ARRAYS["flow"]})
+        assert_equal(load_arrays(tmp_path / name), {**ARRAYS, "fortran": ARRAYS["flow"]})
 
 
 def test_expected_arrays_are_checked_and_others_are_not_read(path):

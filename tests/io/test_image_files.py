@@ -31,8 +31,7 @@ def saved(tmp_path, image, name="a.png", **options):
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA"])
 def test_every_mode_becomes_colours_over_white_although_rows_are_converted_by_parts(tmp_path, mode):
-    rng = np.random.default_rng(0)
-    noise = PillowImage.fromarray(rng.integers(0, 256, (600, 20, 4), np.uint8))
+    noise = PillowImage.fromarray(np.random.default_rng(0).integers(0, 256, (600, 20, 4), np.uint8))
     image = noise.convert("RGB").quantize(9) if mode == "P" else noise.convert(mode)
     layer = image.convert("RGBA")
     whole = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)
@@ -106,8 +105,7 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     stored = PillowImage.fromarray(PHOTOGRAPH)
     exif = PillowImage.Exif()
     exif[0x0112] = orientation
-    found = saved(tmp_path, stored, exif=exif)
-    np.testing.assert_array_equal(found, ORIENTATIONS[orientation](PHOTOGRAPH))
+    np.testing.assert_array_equal(saved(tmp_path, stored, exif=exif), ORIENTATIONS[orientation](PHOTOGRAPH))
     (path,) = tmp_path.iterdir()
     np.testing.assert_array_equal(read_image(path, upright=False), PHOTOGRAPH)
     assert image_size(path) == PHOTOGRAPH.shape[:2]
@@ -159,8 +157,7 @@ def tiff(labels: np.ndarray, bits: int, *, white_is_zero: bool, orientation: int
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_labels_are_the_stored_numbers_of_few_bits(rng, bits):
     labels = rng.integers(0, 2**bits, (20, 23), dtype=np.uint8)
-    rows = np.pad(packed(labels, bits), ((0, 0), (1, 0))).tobytes()
-    files = [png(23, 20, depth=bits, kind=0, rows=rows)]
+    files = [png(23, 20, depth=bits, kind=0, rows=np.pad(packed(labels, bits), ((0, 0), (1, 0))).tobytes())]
     files += [tiff(labels, bits, white_is_zero=inverted) for inverted in (False, True)]
     for content in files:
         np.testing.assert_array_equal(decode_labels(content, name="a mask"), labels)
@@ -175,8 +172,7 @@ def test_stored_and_upright_mean_the_same_in_every_format(rng, orientation):
     png_content = encoded(PillowImage.fromarray(stored), "PNG", exif=exif)
     for content in (png_content, tiff(stored, 8, white_is_zero=False, orientation=orientation)):
         np.testing.assert_array_equal(decode_labels(content, name="a mask"), stored)
-        found = decode_image(content, name="a scan", upright=False)
-        np.testing.assert_array_equal(found[..., 0], stored)
+        np.testing.assert_array_equal(decode_image(content, name="a scan", upright=False)[..., 0], stored)
         np.testing.assert_array_equal(decode_image(content, name="a scan")[..., :1], turned)
         assert encoded_image_size(content, name="a scan") == stored.shape
 

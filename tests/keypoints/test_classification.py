@@ -116,8 +116,7 @@ def test_a_type_that_one_training_photograph_shows_is_named(rng):
 def test_accuracy_and_confusion_count_what_has_a_prediction():
     labels, predicted = np.array([0, 1, 1, 2, 0]), np.array([0, 1, 2, UNKNOWN, UNKNOWN])
     assert accuracy(labels, predicted) == pytest.approx(2 / 3)
-    table = confusion(labels, predicted, types=3)
-    assert table.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    assert confusion(labels, predicted, types=3).tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
     assert np.isnan(accuracy(labels, np.full(5, UNKNOWN)))
 
 

@@ -57,8 +57,7 @@ def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):
     pool = detection.initial_pool(labels, seed=0)
     examples = (labels == 1).any(axis=-1)
     assert pool[examples].all()
-    others = pool & ~examples
-    assert others.sum() == pytest.approx(0.5 * examples.mean() * (~examples).sum(), rel=0.1)
+    assert (pool & ~examples).sum() == pytest.approx(0.5 * examples.mean() * (~examples).sum(), rel=0.1)
     assert (pool == detection.initial_pool(labels, seed=0)).all()
     assert (pool != detection.initial_pool(labels, seed=1)).any()
 

@@ -84,16 +84,14 @@ def test_a_detection_is_the_best_candidate_in_the_photograph(model):
     h, w = model.cells.centers.shape[:2]
     scores = np.full((1, h, w, 2), -1.0)
     scores[0, 2, 4, 0] = scores[0, 5, 1, 1] = 1
-    to_photograph_px = coords.grid((2.0, 3.0), (-7.0, 5.0))
-    prediction = Prediction(scores, np.full((1, 2, 2), np.nan), (to_photograph_px,))
+    prediction = Prediction(scores, np.full((1, 2, 2), np.nan), (coords.grid((2.0, 3.0), (-7.0, 5.0)),))
     found = decode(model, prediction)
     expected = model.cells.centers[[2, 5], [4, 1]] * [2.0, 3.0] + [-7.0, 5.0]
     np.testing.assert_allclose(found.points[0], expected)
     np.testing.assert_allclose(found.confidence[0], [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(-1))])
     # With all weight on the prior, points are where the neighbors have them.
     corner = model.cells.centers[0, 0]
-    near = prediction._replace(neighbor_points=np.broadcast_to(corner, (1, 2, 2)))
-    pulled = decode(model, near, eta=1.0)
+    pulled = decode(model, prediction._replace(neighbor_points=np.broadcast_to(corner, (1, 2, 2))), eta=1.0)
     np.testing.assert_allclose(pulled.points[0], np.tile(corner * [2.0, 3.0] + [-7.0, 5.0], (2, 1)))
 
 

@@ -28,8 +28,7 @@ def test_each_keypoint_comes_from_the_nearest_object_that_has_it(rng):
 
 
 def test_the_gaussian_has_the_papers_width():
-    centers = grid(3, 4)
-    found = prior.log_gaussian(centers, np.array([[10.0, 20.0], [np.nan, np.nan]]))
+    found = prior.log_gaussian(grid(3, 4), np.array([[10.0, 20.0], [np.nan, np.nan]]))
     assert found[2, 1, 0] == 0
     np.testing.assert_allclose(found[0, 3, 0], -(20**2 + 20**2) / (2 * 22**2))
     assert not found[..., 1].any()
@@ -92,8 +91,7 @@ def test_principal_directions_keep_inner_products_best(rng):
     found = prior.principal_directions(features, count=3)
     np.testing.assert_allclose(found.T @ found, np.eye(3), atol=1e-4)
     np.testing.assert_allclose(np.abs(found.T @ expected[:3].T), np.eye(3), atol=1e-3)
-    whole = prior.principal_directions(features, count=5)
-    inside = features @ whole
+    inside = features @ prior.principal_directions(features, count=5)
     np.testing.assert_allclose(inside @ inside.T, features @ features.T, atol=1e-2)
     # Beyond the rank, directions stay orthonormal.
     for few in (features, np.repeat(features[:3], 4, axis=0), np.zeros((4, 6))):

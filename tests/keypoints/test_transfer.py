@@ -9,9 +9,8 @@ def test_a_constant_flow_moves_points_by_strides(rng):
     flow = np.broadcast_to(np.array([2.0, -1.0], np.float32), (6, 7, 2))
     points = np.concatenate([rng.uniform(15, 90, (5, 2)), [[np.nan, np.nan]]])
     carried = carry_points(points, flow, source_to_px=source_to_px, target_to_px=target_to_px)
-    cells = (points[:5] - 15) / 16 + [2, -1]
     # The flow is read in single precision.
-    np.testing.assert_allclose(carried[:5], cells * [8, 4] + [3, 5], atol=1e-4)
+    np.testing.assert_allclose(carried[:5], ((points[:5] - 15) / 16 + [2, -1]) * [8, 4] + [3, 5], atol=1e-4)
     assert np.isnan(carried[5]).all()
 
 

@@ -18,8 +18,7 @@ def test_every_label_is_spread_evenly(labels, k):
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(sizes=st.lists(st.integers(1, 9), min_size=5, max_size=30), k=st.integers(2, 5))
 def test_groups_are_kept_together_and_folds_about_equal(sizes, k):
-    rng = np.random.default_rng(len(sizes))
-    groups = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    groups = np.random.default_rng(len(sizes)).permutation(np.repeat(np.arange(len(sizes)), sizes))
     folds = grouped_folds(groups, k=k)
     assert all(len(set(folds[groups == group])) == 1 for group in range(len(sizes)))
     filled = np.bincount(folds, minlength=k)

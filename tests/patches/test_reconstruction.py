@@ -74,8 +74,7 @@ def test_scores_equal_plain_sums(rng):
     for image in (a, b):
         grey = grey_of(image)
         padded = np.pad(grey, 1, mode="edge")
-        means = [padded[y : y + 3, x : x + 3].mean() for y, x in np.ndindex(12, 9)]
-        details.append(grey.ravel() - means)
+        details.append(grey.ravel() - [padded[y : y + 3, x : x + 3].mean() for y, x in np.ndindex(12, 9)])
     assert found.detail_correlation == pytest.approx(np.corrcoef(*details)[0, 1])
 
 

@@ -51,12 +51,10 @@ def test_windows_lie_around_their_cells(rng, side):
     image = noise(rng, 30, 40)
     field = ReceptiveField(size_px=11, stride_px=8, first_center_px=5.0)
     cells = np.array([[0, 0], [2, 4], [1, 3]])
-    found = windows(image, cells, field=field, side_px=side)
-    for window, (row, column) in zip(found, cells, strict=True):
+    for window, (row, column) in zip(windows(image, cells, field=field, side_px=side), cells, strict=True):
         for i, j in itertools.product(range(side), repeat=2):
             y, x = 5 + 8 * row - side // 2 + i, 5 + 8 * column - side // 2 + j
-            expected = image[np.clip(y, 0, 29), np.clip(x, 0, 39)]
-            np.testing.assert_array_equal(window[i, j], expected)
+            np.testing.assert_array_equal(window[i, j], image[np.clip(y, 0, 29), np.clip(x, 0, 39)])
 
 
 def test_a_window_of_the_field_is_what_the_cell_sees(rng):
@@ -69,13 +67,11 @@ def test_a_window_of_the_field_is_what_the_cell_sees(rng):
 
     def response(image):
         inputs = jnp.asarray(image, jnp.float32)[None]
-        found = activations(params, inputs, network=ALEXNET, layers=("conv2",))
-        return float(found["conv2"][0, 5, 6, 0])
+        return float(activations(params, inputs, network=ALEXNET, layers=("conv2",))["conv2"][0, 5, 6, 0])
 
     places = (ramp % 256).astype(np.uint8), (ramp // 256).astype(np.uint8)
     low, high = (windows(one, cell, field=field, side_px=field.size_px)[0] for one in places)
-    covered = low[..., 0].astype(int) + 256 * high[..., 0].astype(int)
-    inside = np.isin(ramp[..., 0], covered)
+    inside = np.isin(ramp[..., 0], low[..., 0].astype(int) + 256 * high[..., 0].astype(int))
     assert inside.sum() == field.size_px**2
     everywhere = np.ones((128, 128, 3))
     # Fast convolutions round, in proportion to what other cells answer.

@@ -57,10 +57,8 @@ def test_pairs_are_left_and_right(preset):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_fine_cell_is_as_wide_as_the_finest_maps(shape, stride):
-    first = shape.fine_cells(np.zeros(2))
-    assert first.tolist() == [(stride - 1) / 2] * 2
-    cells = shape.fine_window // stride
-    last = shape.fine_cells(np.full(2, cells - 1.0))
+    assert shape.fine_cells(np.zeros(2)).tolist() == [(stride - 1) / 2] * 2
+    last = shape.fine_cells(np.full(2, shape.fine_window // stride - 1.0))
     assert last.tolist() == [shape.fine_window - 1 - (stride - 1) / 2] * 2
 
 

@@ -138,15 +138,13 @@ def surrounded(at, count):
     column, row = at[0] + MARGIN_PX, at[1] + MARGIN_PX
     image[row - 1 : row + 2, column - 1 : column + 2] = 255
     points = np.full((count, 1, 2), at, np.float32)
-    torso = np.full((count, 2), [25.0, 22.0], np.float32)
-    return Batch(np.stack([image] * count), points, torso)
+    return Batch(np.stack([image] * count), points, np.full((count, 2), [25.0, 22.0], np.float32))
 
 
 @pytest.mark.parametrize("at", [(30, 15), (20, 30), (-3, 20), (57, 36)])
 def test_a_bright_spot_of_the_surroundings_lies_where_its_point_is(key, at):
     """Under rotation, scale, shift and mirroring at once; some spots come into the frame from outside."""
-    batch = surrounded(at, 120)
-    found = augmented(jax.random.split(key, 120), batch, options=WIDE, pairs=())
+    found = augmented(jax.random.split(key, 120), surrounded(at, 120), options=WIDE, pairs=())
     assert found.images.shape == (120, *SIZE, 3)
     points = np.asarray(found.points[:, 0])
     # Spots at a border are cut.
@@ -156,15 +154,13 @@ def test_a_bright_spot_of_the_surroundings_lies_where_its_point_is(key, at):
     for image, point in zip(np.asarray(found.images[whole, ..., 0], float), points[whole], strict=True):
         centroid = [(axis * image).sum() / image.sum() for axis in (columns, rows)]
         np.testing.assert_allclose(point, centroid, atol=0.1)
-    outside = np.isnan(points).all(axis=1)
-    assert not np.asarray(found.images)[outside, 3:-3, 3:-3].any()
+    assert not np.asarray(found.images)[np.isnan(points).all(axis=1), 3:-3, 3:-3].any()
 
 
 def test_the_surroundings_replace_the_repeated_border(rng, key):
     """Wherever the frame's own pixels are shown, images are the same with and without surroundings."""
     inner = smooth_image(rng)
-    padding = ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0))
-    padded = np.pad(inner, padding, mode="edge")
+    padded = np.pad(inner, ((MARGIN_PX, MARGIN_PX), (MARGIN_PX, MARGIN_PX), (0, 0)), mode="edge")
     points, torso = np.zeros((4, 1, 2), np.float32), np.full((4, 2), 20, np.float32)
     keys = jax.random.split(key, 4)
     # So far at most that nothing beyond the surroundings is shown.
@@ -173,15 +169,13 @@ def test_the_surroundings_replace_the_repeated_border(rng, key):
         augmented(keys, Batch(np.stack([image] * 4), points, torso), options=options, pairs=())
         for image in (inner, padded)
     ]
-    difference = np.abs(np.subtract(*(np.asarray(each.images, int) for each in of_size)))
     # Positions are rounded differently.
-    assert difference.max() <= 1
+    assert np.abs(np.subtract(*(np.asarray(each.images, int) for each in of_size))).max() <= 1
     np.testing.assert_array_equal(of_size[0].points, of_size[1].points)
 
 
 def test_a_share_of_torsos_is_made_unknown(rng, key):
-    batch = batch_of(rng, 2)
-    many = jax.tree.map(lambda one: np.repeat(one[:1], 600, axis=0), batch)
+    many = jax.tree.map(lambda one: np.repeat(one[:1], 600, axis=0), batch_of(rng, 2))
     many = many._replace(images=np.zeros((600, 2, 2, 3), np.uint8))
     torso = np.asarray(augmented(jax.random.split(key, 600), many, options=WIDE).torso)
     unknown = np.isnan(torso).any(axis=1)

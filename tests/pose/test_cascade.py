@@ -25,8 +25,7 @@ def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     )
     detection = detect(params, batch.images, batch.torso, architecture=shape)
     np.testing.assert_array_equal(prediction.coarse, peaks(detection.selected, shape.cells).points)
-    alone = peaks(detection.heatmaps, shape.cells).points
-    np.testing.assert_array_equal(prediction.coarse_alone, alone)
+    np.testing.assert_array_equal(prediction.coarse_alone, peaks(detection.heatmaps, shape.cells).points)
     for image, joint in np.ndindex(2, 3):
         column, row = np.asarray((prediction.coarse[image, joint] - 3.5) / 8, int)
         assert prediction.scores[image, joint] == pytest.approx(
@@ -71,8 +70,7 @@ def test_fine_positions_are_near_the_coarse_ones(key, rng, prior_px):
     params = cascade.init(key, shape)
     predict = partial(cascade.predict, params, batch.images, batch.torso, subcell=False)
     prediction = predict(architecture=shape)
-    unlimited = predict(architecture=TINY)
-    np.testing.assert_array_equal(prediction.coarse, unlimited.coarse)
+    np.testing.assert_array_equal(prediction.coarse, predict(architecture=TINY).coarse)
     corners = np.asarray(cascade.corners(prediction.coarse, architecture=shape))
     around = np.asarray(prediction.coarse - corners)
     heatmaps = fine_heatmaps(params, batch, prediction.coarse)
@@ -123,10 +121,8 @@ def test_one_bright_pixel_is_found_to_the_pixel(key, x, y):
         params, jnp.zeros((1, *TINY.input_size, 3), jnp.uint8), jnp.full((1, 2), jnp.nan), architecture=TINY
     )
     maps = (features, *detection.maps[1:])
-    coarse = jnp.array([[[27.5, 27.5]] * 3])
-    corners = cascade.corners(coarse, architecture=TINY)
-    fine = refine(params, maps, corners, architecture=TINY)
-    prediction = corners + peaks(fine, TINY.fine_cells).points
+    corners = cascade.corners(jnp.array([[[27.5, 27.5]] * 3]), architecture=TINY)
+    prediction = corners + peaks(refine(params, maps, corners, architecture=TINY), TINY.fine_cells).points
     np.testing.assert_array_equal(prediction, [[[x, y]] * 3])
 
 
@@ -142,8 +138,7 @@ def test_priors_change_the_spatial_model_alone(key, rng):
     batch = examples(rng, count=20)
     known = cascade.with_priors(params, np.asarray(batch.points), np.asarray(batch.torso), architecture=TINY)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), params, known)
-    spatial = changed.pop("spatial")["params"]
-    assert spatial == {"prior": True, "bias": False, "own_bias": False}
+    assert changed.pop("spatial")["params"] == {"prior": True, "bias": False, "own_bias": False}
     assert not any(jax.tree.leaves(changed))
 
 

@@ -39,8 +39,7 @@ def test_windows_of_the_mirrored_image_show_the_same_pixels(rng, stride):
     height, width = (side // stride for side in TINY.input_size)
     maps = jnp.asarray(rng.normal(size=(2, height, width, 5)), jnp.float32)
     # Some windows reach beyond every border.
-    points = jnp.asarray(rng.uniform(-10, 74, (2, 3, 2)), jnp.float32)
-    corners = cascade.corners(points, architecture=TINY)
+    corners = cascade.corners(jnp.asarray(rng.uniform(-10, 74, (2, 3, 2)), jnp.float32), architecture=TINY)
     options = {"window_px": TINY.fine_window, "stride_px": stride}
     windows = framing.windows(maps, corners, **options)
     mirrored = framing.windows(maps[:, :, ::-1], MIRROR.corners(corners), **options)
@@ -58,8 +57,7 @@ def test_the_prediction_of_a_mirrored_image_is_the_mirrored_prediction(key, rng,
     flip = {"width": size.width, "left_right_pairs": shape.left_right_pairs}
 
     def predicted(images, torso):
-        found = cascade.predict(params, images, torso, architecture=shape)
-        return jax.tree.map(np.asarray, found)
+        return jax.tree.map(np.asarray, cascade.predict(params, images, torso, architecture=shape))
 
     flipped_torso = torso.at[:, 0].set(size.width - 1 - torso[:, 0])
     found, of_mirrored = predicted(images, torso), predicted(images[:, :, ::-1], flipped_torso)
@@ -78,8 +76,7 @@ def test_heatmaps_are_means_of_both_images(key, rng):
         for each in (images, images[:, :, ::-1])
     ]
     mean = (maps[0] + maps[1][:, :, ::-1][..., [1, 0, 2]]) / 2
-    found = cascade.predict(params, images, torso, architecture=TINY, subcell=False)
-    assert_maxima(found, mean)
+    assert_maxima(cascade.predict(params, images, torso, architecture=TINY, subcell=False), mean)
 
 
 def test_images_whose_mirrored_cells_lie_between_cells_are_refused(key):
@@ -141,8 +138,7 @@ def test_predictions_are_maxima_of_the_mean_over_copies_that_show_the_cell(key, 
     mean = total / count
     shape = dataclasses.replace(TINY, rotated_degrees=25.0)
     options = {"architecture": shape, "mirrored": False, "subcell": False}
-    found = cascade.predict(params, images, torso, **options)
-    assert_maxima(found, mean)
+    assert_maxima(cascade.predict(params, images, torso, **options), mean)
 
 
 def test_without_rotated_copies_the_angle_does_not_matter(key, rng):

@@ -33,8 +33,7 @@ def test_a_bright_spot_lies_where_the_transform_says(frame, margin_px):
     weights = found.image[..., 0] / found.image[..., 0].sum()
     rows, columns = np.indices(weights.shape)
     center = [(weights * columns).sum(), (weights * rows).sum()]
-    expected = found.transform(np.array([at], float))[0] + margin_px
-    np.testing.assert_allclose(center, expected, atol=0.1)
+    np.testing.assert_allclose(center, found.transform(np.array([at], float))[0] + margin_px, atol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +51,7 @@ def test_surroundings_of_repeated_border_beyond_the_photograph(frame):
     image[-4:, :4] = 255
     found = resample_to_frame(image, frame, SIZE, margin_px=30)
     rows, columns = np.indices(found.image.shape[:2])
-    positions = np.stack([columns, rows], axis=-1).reshape(-1, 2) - 30.0
-    x, y = found.transform.inverse(positions).T
+    x, y = found.transform.inverse(np.stack([columns, rows], axis=-1).reshape(-1, 2) - 30.0).T
     inside, outside = ((x < 3.5 + off) & (y > 95.5 - off) for off in (-2.5, 2.5))
     bright = found.image[..., 0].ravel()
     assert (bright[inside] > 250).all()
@@ -65,8 +63,7 @@ def test_the_frame_in_the_middle_of_its_surroundings_is_the_frame():
     cat = skimage.data.chelsea()[:200, :260]
     frame = coords.Box(60.0, 40.0, 180.0, 130.0)
     alone, surrounded = (resample_to_frame(cat, frame, SIZE, margin_px=margin) for margin in (0, 16))
-    middle = surrounded.image[16:-16, 16:-16].astype(int)
-    assert np.abs(middle - alone.image).max() <= 1
+    assert np.abs(surrounded.image[16:-16, 16:-16].astype(int) - alone.image).max() <= 1
     for one, other in zip(alone.transform, surrounded.transform, strict=True):
         np.testing.assert_allclose(one, other)
 
@@ -75,8 +72,7 @@ def test_the_frame_in_the_middle_of_its_surroundings_is_the_frame():
 def test_the_whole_photograph_is_shown_in_the_middle(shape):
     height, width = shape
     found = resample_to_frame(np.zeros((*shape, 3), np.uint8), None, SIZE)
-    edges = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-    (left, top), (right, bottom) = found.transform(edges)
+    (left, top), (right, bottom) = found.transform(np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]]))
     assert (right - left) / (bottom - top) == pytest.approx(width / height)
     margins = [left + 0.5, SIZE.width - 0.5 - right, top + 0.5, SIZE.height - 0.5 - bottom]
     assert margins[0] == pytest.approx(margins[1])
@@ -91,8 +87,7 @@ def test_a_person_takes_its_part_of_the_frame(architecture, part):
     found = resample_to_frame(photograph((43, 70)), frame_of_box(person, architecture=architecture), SIZE)
     corners = found.transform(np.array([[person.x0, person.y0], [person.x1, person.y1]]))
     assert corners[1, 1] - corners[0, 1] == pytest.approx(part * SIZE.height)
-    middle = corners.mean(axis=0)
-    np.testing.assert_allclose(middle, [(SIZE.width - 1) / 2, (SIZE.height - 1) / 2])
+    np.testing.assert_allclose(corners.mean(axis=0), [(SIZE.width - 1) / 2, (SIZE.height - 1) / 2])
 
 
 NAMES = ("nose", "l_shoulder", "r_shoulder", "l_hip", "r_ankle")
@@ -104,8 +99,7 @@ def test_the_second_frame_is_around_the_torso_that_was_found(stretch, side):
     """5/3 of the joints' box, which is 120 pixels high; at least a half and at most all of the first frame."""
     points = np.array([[50.0, 0], [60, 30], [40, 30], [56, 60], [10, 120]]) * stretch
     found = second_frame(points, NAMES, FIRST)
-    torso = points[1:4].mean(axis=0)
-    assert found.center == pytest.approx(tuple(torso))
+    assert found.center == pytest.approx(tuple(points[1:4].mean(axis=0)))
     assert (found.width, found.height) == pytest.approx((side, side))
     shown = resample_to_frame(np.zeros((300, 200, 3), np.uint8), found, TINY.input_size)
     middle = (np.array([TINY.input_size.width, TINY.input_size.height]) - 1) / 2
@@ -139,8 +133,7 @@ def test_joints_are_in_the_middle_to_half_the_coarsest_stride(rng):
     points = jnp.asarray(rng.uniform(-20, 90, (3, 40, 2)), jnp.float32)
     corners = framing.corners(points, window_px=WINDOW, stride_px=8)
     assert not (corners % 8).any()
-    from_middle = points - (corners + (WINDOW - 1) / 2)
-    assert float(abs(from_middle).max()) <= 4
+    assert float(abs(points - (corners + (WINDOW - 1) / 2)).max()) <= 4
     # With pooling 8, a peak is in the very middle.
     peak = jnp.array([[[8 * 3 + 3.5, 8 * 2 + 3.5]]])
     centered = framing.corners(peak, window_px=WINDOW, stride_px=8) + (WINDOW - 1) / 2

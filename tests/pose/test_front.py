@@ -186,8 +186,7 @@ def test_the_last_layers_alone_have_gradients(rng, name):
     @jax.jit
     @jax.grad
     def gradient(filters):
-        found = front.front_maps(filters, images, front=name)
-        return sum(maps.sum() for maps in jax.tree.leaves(found))
+        return sum(maps.sum() for maps in jax.tree.leaves(front.front_maps(filters, images, front=name)))
 
     found = jax.device_get(gradient(filters_of(name)))
     for part in ("kernel", "bias"):
@@ -202,8 +201,7 @@ SMALL = tiny_person(input_size=coords.Size(32, 32), fine_window=8)
     [("coarse", {"coarse"}), ("fine", {"spatial", "fine"}), ("joint", {"front", "coarse", "spatial", "fine"})],
 )
 def test_only_the_joint_phase_trains_the_front(key, rng, phase, trained):
-    batch = examples(rng, count=1, size=SMALL.input_size)
-    _, (_, gradient) = gradient_of(batch, phase, SMALL, key)
+    _, (_, gradient) = gradient_of(examples(rng, count=1, size=SMALL.input_size), phase, SMALL, key)
     learns = {part: any(x.any() for x in jax.tree.leaves(own)) for part, own in gradient.items()}
     assert {part for part, has_gradient in learns.items() if has_gradient} == trained
     changed = {layer for layer, own in gradient["front"].items() if own["kernel"].any()}
@@ -275,8 +273,7 @@ def test_kernels_come_back_within_half_a_step_and_other_layers_are_those_of_the_
         changes, steps = arrays[f"{layer}/change"], arrays[f"{layer}/step"].astype(float)
         assert (changes.dtype, steps.shape) == (np.int8, changes.shape[-1:])
         before = np.asarray(TRAINED[layer].kernel, float)
-        change = tuned[layer]["kernel"] - before
-        greatest = np.abs(change).max(axis=(0, 1, 2))
+        greatest = np.abs(tuned[layer]["kernel"] - before).max(axis=(0, 1, 2))
         # The smallest steps that half precision holds; it has 10 bits, and no number below 6e-8.
         assert (steps >= greatest / 127).all()
         assert (steps <= greatest / 127 * (1 + 2**-10) + 6e-8).all()

@@ -18,8 +18,7 @@ def test_gaussians_are_what_the_formula_says_and_missing_joints_have_none(rng):
     found = gaussians(points, SIZE, CELLS, sigma_px=SIGMA_PX)
     for image, row, column, joint in np.ndindex(found.shape):
         x, y = points[image, joint]
-        squared = (8 * column + 3.5 - x) ** 2 + (8 * row + 3.5 - y) ** 2
-        expected = np.exp(-squared / (2 * SIGMA_PX**2))
+        expected = np.exp(-((8 * column + 3.5 - x) ** 2 + (8 * row + 3.5 - y) ** 2) / (2 * SIGMA_PX**2))
         assert found[image, row, column, joint] == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
@@ -37,8 +36,7 @@ def test_images_are_independent_under_vmap_and_jit(rng):
     def there_and_back(one):
         return peaks(gaussians(one, SIZE, CELLS, sigma_px=SIGMA_PX), CELLS).points
 
-    one_by_one = jax.jit(jax.vmap(there_and_back))(points)
-    np.testing.assert_array_equal(one_by_one, there_and_back(points))
+    np.testing.assert_array_equal(jax.jit(jax.vmap(there_and_back))(points), there_and_back(points))
 
 
 def test_positions_between_cells_are_vertices_of_parabolas(rng):

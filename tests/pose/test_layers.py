@@ -51,8 +51,7 @@ def test_low_precision_and_accelerators_have_the_plain_convolution():
     def convolutions(*, dtype, platform):
         layer = convolution(8, 3, dtype=dtype, name="one")
         maps = jax.ShapeDtypeStruct((2, 6, 6, 16), jnp.float32)
-        params = jax.eval_shape(layer.init, jax.random.key(0), maps)
-        traced = jax.jit(layer.apply).trace(params, maps)
+        traced = jax.jit(layer.apply).trace(jax.eval_shape(layer.init, jax.random.key(0), maps), maps)
         return traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.convolution")
 
     assert convolutions(dtype="float32", platform="cpu") > 1
@@ -72,17 +71,14 @@ def test_the_pyramid_is_torchs(rng, size):
 
 
 def test_an_image_without_contrast_gives_zeros():
-    flat = jnp.full((1, 20, 20, 3), 173.0)
-    assert float(abs(normalize(flat)).max()) < 1e-3
+    assert float(abs(normalize(jnp.full((1, 20, 20, 3), 173.0))).max()) < 1e-3
 
 
 def test_one_bright_pixel_stays_where_it_is():
     """Its centre of mass, seen in the halved image, is where `coords.resize` has it."""
-    image = jnp.zeros((1, 16, 24, 1)).at[0, 6, 9].set(1)
-    halved = np.asarray(layers.halve(image))[0, :, :, 0]
+    halved = np.asarray(layers.halve(jnp.zeros((1, 16, 24, 1)).at[0, 6, 9].set(1)))[0, :, :, 0]
     mass = np.einsum("hw,hwd->d", halved, coords.cell_grid(halved.shape)) / halved.sum()
-    expected = coords.resize((16, 24), (8, 12))(np.array([9.0, 6.0]))
-    np.testing.assert_allclose(mass, expected, atol=1e-6)
+    np.testing.assert_allclose(mass, coords.resize((16, 24), (8, 12))(np.array([9.0, 6.0])), atol=1e-6)
     assert halved.sum() == pytest.approx(1 / 4)
 
 

@@ -111,8 +111,7 @@ def test_spatial_dropout_drops_whole_maps_independently_and_keeps_the_expectatio
     assert alive.sum() > 8
     dropped = np.asarray(dropped)[:, alive]
     np.testing.assert_allclose(dropped.mean(axis=0), 0.25, atol=0.05)
-    together = np.corrcoef(dropped.T) - np.eye(alive.sum())
-    assert abs(together).max() < 0.12
+    assert abs(np.corrcoef(dropped.T) - np.eye(alive.sum())).max() < 0.12
     np.testing.assert_allclose(found.mean(axis=0), kept, rtol=0.08, atol=1e-4)
 
 
@@ -135,8 +134,7 @@ def test_bfloat16_keeps_float32_parameters_and_about_the_same_heatmaps(key, rng,
     (found, shared), (expected, _) = (applied(params, maps, shape) for shape in (half, usual))
     assert found.dtype == jnp.float32
     assert {one.dtype for one in shared} == ({jnp.dtype("bfloat16")} if half.front == "none" else set())
-    error = abs(found - expected).max() / abs(expected).max()
-    assert 1e-5 < float(error) < most
+    assert 1e-5 < float(abs(found - expected).max() / abs(expected).max()) < most
 
 
 SHARED = [channels for _ in range(TINY.levels) for channels in TINY.features[:2]]
@@ -157,8 +155,7 @@ def test_fine_heatmaps_are_torchs(key, rng):
     # It begins with heat-maps close to zero.
     params["params"]["detector"]["kernel"] *= 100
     found = Fine(TINY).apply(params, windows)
-    twin = torch_pose.Fine(params, len(SHARED))
-    expected = twin([torch_pose.channels_first(one) for one in windows])
+    expected = torch_pose.Fine(params, len(SHARED))([torch_pose.channels_first(one) for one in windows])
     assert found.shape == (2, 24, 24, 3)
     np.testing.assert_allclose(found, torch_pose.channels_last(expected), atol=2e-5)
 
@@ -176,8 +173,7 @@ def test_joints_share_all_but_their_detector(key, rng, net):
     swapped = tuple(one[:, order] for one in windows)
     found, again = net(shape).apply(params, windows), net(shape).apply(swapped_params, swapped)
     np.testing.assert_allclose(again, found[..., order], atol=1e-6)
-    only_windows = net(shape).apply(params, swapped)
-    assert float(abs(only_windows - again).max()) > 0.01
+    assert float(abs(net(shape).apply(params, swapped) - again).max()) > 0.01
 
 
 @pytest.mark.parametrize("preset", [flic(), mpii(), small(("a", "b"), ((0, 1),))], ids=lambda p: p.name)

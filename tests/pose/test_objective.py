@@ -69,8 +69,7 @@ def test_a_robust_error_counts_joints_less_whose_map_contradicts_the_target(heig
     assert float(less) == pytest.approx(empty * (2 - 1 / relative), rel=1e-5)
     np.testing.assert_allclose(less_steep, slope / relative**2, rtol=1e-4, atol=1e-6)
     # A map between empty and target counts as without a limit.
-    half = robust(0.5 * target, target)
-    jax.tree.map(np.testing.assert_array_equal, half, plain(0.5 * target, target))
+    jax.tree.map(np.testing.assert_array_equal, robust(0.5 * target, target), plain(0.5 * target, target))
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -138,8 +137,7 @@ def test_missing_joints_teach_nothing(key, rng, phase):
     value, _, gradient, _ = gradients(key, batch._replace(points=points), phase)
     assert np.isfinite(value)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
-    nowhere = jnp.full_like(points, jnp.nan)
-    value, _, gradient, _ = gradients(key, batch._replace(points=nowhere), phase)
+    value, _, gradient, _ = gradients(key, batch._replace(points=jnp.full_like(points, jnp.nan)), phase)
     assert value == 0
     assert not any(x.any() for x in jax.tree.leaves(gradient))
 
@@ -168,8 +166,7 @@ def test_training_windows_hold_their_joint_off_the_middle(key, rng, shape):
     assert float(within.min()) >= -0.5
     assert float(within.max()) <= shape.fine_window - 0.5
     away = abs(within - (shape.fine_window - 1) / 2).max()
-    allowed = (shape.fine_window - shape.window_stride) / 2
-    reach = min(shape.pooling, allowed) + shape.window_stride / 2
+    reach = min(shape.pooling, (shape.fine_window - shape.window_stride) / 2) + shape.window_stride / 2
     assert reach - 1 < float(away) <= reach
 
 

@@ -43,10 +43,8 @@ def by_hand(model, photograph, frame, middle, **options):
     """The joints that the cascade finds in a frame."""
     image, to_frame = resample_to_frame(photograph, frame, model.architecture.input_size)
     torso = to_frame(np.array(middle, float))[None].astype(np.float32)
-    shape = model.architecture
-    found = cascade.predict(model.params, image[None], torso, architecture=shape, **options)
-    points = to_frame.inverse(np.asarray(found.points[0], float))
-    return points, np.asarray(found.scores[0])
+    found = cascade.predict(model.params, image[None], torso, architecture=model.architecture, **options)
+    return to_frame.inverse(np.asarray(found.points[0], float)), np.asarray(found.scores[0])
 
 
 UNKNOWN = (np.nan, np.nan)
@@ -113,8 +111,7 @@ def test_a_data_set_is_evaluated_as_its_photographs_are_predicted(rng, frame_px,
     box = BOX if torso == "box" else None
     found = [predict_photograph(model, one, box=box).points for one in PHOTOGRAPHS]
     offsets = rng.normal(0, 10, (2, 14, 2))
-    records = records_of(found + offsets)
-    people = prepare(records, model.architecture, torso=torso)
+    people = prepare(records_of(found + offsets), model.architecture, torso=torso)
     evaluation = evaluate(model, people, protocol=LSP_PCK, options=PredictionOptions(2))
     np.testing.assert_allclose(evaluation.predicted.cascade, found, atol=1e-3)
     errors = np.hypot(*np.moveaxis(offsets, -1, 0)) / 40

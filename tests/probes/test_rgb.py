@@ -30,8 +30,7 @@ def test_a_bright_pixel_is_where_resizing_moves_it():
 
 
 def test_features_that_hold_the_colours_give_them_back(rng):
-    photographs = [rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(40)]
-    targets = rgb_targets(photographs, side_px=2)
+    targets = rgb_targets([rng.integers(0, 256, (8, 8, 3), np.uint8) for _ in range(40)], side_px=2)
     features = np.concatenate([targets, rng.normal(size=(40, 3))], axis=1).astype(np.float32)
     ridge = fit(jnp.asarray(features), jnp.asarray(targets), penalty=1e-3)
     np.testing.assert_allclose(reconstruct(ridge, features), as_squares(targets), atol=2e-3)
@@ -68,8 +67,7 @@ def test_every_third_cell_chooses_the_penalty_of_all(grid):
     features, cells = grid
     targets = cells.reshape(40, -1)
     fitted, curve = fit_grid(features, targets, side=7, folds=FOLDS, k=4)
-    third = cells[:, 1::3, 1::3].reshape(40, -1)
-    expected = fit_best(features, third, folds=FOLDS, k=4)[1]
+    expected = fit_best(features, cells[:, 1::3, 1::3].reshape(40, -1), folds=FOLDS, k=4)[1]
     # Errors from statistics lose the digits of targets that are predicted nearly without error.
     np.testing.assert_allclose(curve.errors, expected.errors, rtol=1e-4, atol=5e-6)
     assert curve.errors.shape[1] == 8
@@ -82,5 +80,4 @@ def test_every_third_cell_chooses_the_penalty_of_all(grid):
 
 def test_a_grid_of_one_cell_is_used_whole(grid):
     features, cells = grid
-    curve = fit_grid(features, cells[:, 0, 0], side=1, folds=FOLDS, k=4)[1]
-    assert curve.errors.shape[1] == 2
+    assert fit_grid(features, cells[:, 0, 0], side=1, folds=FOLDS, k=4)[1].errors.shape[1] == 2

@@ -84,18 +84,15 @@ def test_a_presence_that_is_nan_is_refused(trained):
 def test_a_large_photograph_is_searched_like_a_small_one(trained):
     probe, finder = trained
     small, _ = painted((60.0, 45.0), 20.0, PHOTOGRAPH)
-    large = np.kron(small, np.ones((4, 4, 1), np.uint8))
     boxes = [
         np.array(probes.find_face(image, probe.face, finder, EXTRACTOR, margin=MARGIN).box)
-        for image in (small, large)
+        for image in (small, np.kron(small, np.ones((4, 4, 1), np.uint8)))
     ]
     np.testing.assert_allclose(boxes[1], 4 * boxes[0] + 1.5, atol=4 * 2)
 
 
 def test_frames_cover_the_photograph_and_overlap():
-    size = coords.Size(100, 160)
-    frames = probes.candidate_frames(size, smallest=0.5)
-    edges = np.array(frames)
+    edges = np.array(probes.candidate_frames(coords.Size(100, 160), smallest=0.5))
     assert edges.min() == -0.5
     assert edges[:, 2].max() == pytest.approx(159.5)
     assert edges[:, 3].max() == pytest.approx(99.5)
@@ -104,5 +101,4 @@ def test_frames_cover_the_photograph_and_overlap():
     assert sides.max() == pytest.approx(100)
     assert 50 <= sides.min() < 50 * 1.35
     for side in np.unique(sides.round(6)):
-        lefts = np.unique(edges[np.isclose(sides, side), 0])
-        assert np.diff(lefts).max() <= 0.25 * side + 1e-6
+        assert np.diff(np.unique(edges[np.isclose(sides, side), 0])).max() <= 0.25 * side + 1e-6

@@ -55,8 +55,7 @@ def test_absent_targets_are_means():
 def cells(rng):
     """Sixty features, and shares of three classes in 2 x 2 cells that depend on them; some are absent."""
     features = rng.normal(size=(60, 5)).astype(np.float32)
-    responses = features @ rng.normal(size=(5, 12)) + rng.normal(size=(60, 12))
-    shares = np.exp(responses).reshape(60, 2, 2, 3)
+    shares = np.exp(features @ rng.normal(size=(5, 12)) + rng.normal(size=(60, 12))).reshape(60, 2, 2, 3)
     shares /= shares.sum(axis=-1, keepdims=True)
     shares[::7, 1] = np.nan
     return features, shares.astype(np.float32)
@@ -66,16 +65,14 @@ def test_responses_of_all_classes_add_up_to_one(cells):
     """Therefore a class that never occurs, whose response is 0, is never the greatest."""
     features, shares = cells
     probe = ridge.fit(features, probes.class_targets(shares), penalty=1.0)
-    responses = probes.class_responses(probe, features, side=2)
-    np.testing.assert_allclose(responses.sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(probes.class_responses(probe, features, side=2).sum(axis=-1), 1, atol=1e-5)
 
 
 def test_mixing_is_least_squares_of_zeros_and_a_one(cells):
     features, shares = cells
     probe = ridge.fit(features, probes.class_targets(shares), penalty=1.0)
-    responses = probes.class_responses(probe, features, side=2)
     # M restores responses that are swapped.
-    swapped = responses[..., [1, 0, 2]]
+    swapped = probes.class_responses(probe, features, side=2)[..., [1, 0, 2]]
     mixing = probes.fit_mixing(swapped, shares, folds=np.arange(60) % 4, k=4)
     known = ~np.isnan(shares[..., 0])
     one_hot = np.eye(3)[shares[known].argmax(axis=-1)]
@@ -155,8 +152,7 @@ def test_image_and_labels_move_together(seed):
     photograph[row, column], labels[row, column] = 255, 1
     side = 15
     for variation in variations(SIZE, count=10, seed=seed):
-        to_cells = coords.box_to_size(variation.box, (side, side))
-        place = to_cells(np.array([column, row], float))
+        place = coords.box_to_size(variation.box, (side, side))(np.array([column, row], float))
         if variation.mirrored:
             place[0] = side - 1 - place[0]
         # On the edge of two cells, either may contain more of the pixel.

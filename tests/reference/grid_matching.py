@@ -36,8 +36,7 @@ def min_marginals(costs: np.ndarray, *, smoothness: float) -> tuple[float, np.nd
                 flow_i = np.array([(t - y, s - x) for t, s in labels])
                 flow_j = np.array([(t - v, s - u) for t, s in labels])
                 pair = smoothness * ((flow_i[:, None] - flow_j[None]) ** 2).sum(axis=2)
-                shape = [len(labels) if k in (i, j) else 1 for k in range(len(cells))]
-                total += pair.reshape(shape)
+                total += pair.reshape([len(labels) if k in (i, j) else 1 for k in range(len(cells))])
     marginals = np.empty_like(costs)
     for i, (y, x) in enumerate(cells):
         others = tuple(k for k in range(len(cells)) if k != i)

@@ -31,16 +31,14 @@ def normalize(images: torch.Tensor) -> torch.Tensor:
     """Subtract the local mean, divide by the local deviation, floored at its mean over the image."""
     squares = (torch.arange(9.0) - 4) ** 2
     window = torch.exp(-(squares[:, None] + squares[None]) / (2 * (9 / 4) ** 2))[None, None]
-    ones = torch.ones_like(images[:1, :1])
-    inside = functional.conv2d(ones, window, padding=4)
+    inside = functional.conv2d(torch.ones_like(images[:1, :1]), window, padding=4)
 
     def local_mean(maps: torch.Tensor) -> torch.Tensor:
         return functional.conv2d(maps.mean(1, keepdim=True), window, padding=4) / inside
 
     centered = images - local_mean(images)
     deviation = local_mean(centered**2).sqrt()
-    floor = deviation.mean((1, 2, 3), keepdim=True)
-    return centered / torch.maximum(deviation, floor)
+    return centered / torch.maximum(deviation, deviation.mean((1, 2, 3), keepdim=True))
 
 
 def halve(images: torch.Tensor) -> torch.Tensor:
@@ -48,8 +46,7 @@ def halve(images: torch.Tensor) -> torch.Tensor:
     height, width = images.shape[2:]
     padded = functional.pad(images, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    window = (taps[:, None] * taps[None]).expand(3, 1, 4, 4)
-    return functional.conv2d(padded, window, stride=2, groups=3)
+    return functional.conv2d(padded, (taps[:, None] * taps[None]).expand(3, 1, 4, 4), stride=2, groups=3)
 
 
 class Coarse(nn.Module):
@@ -129,8 +126,7 @@ class SpatialModel(nn.Module):
         others = [[v for v in range(joints + 1) if v != joint] for joint in range(joints)]
         lengths = (3 * height, 3 * width)
         kernels = torch.fft.rfft2(functional.softplus(self.prior), s=lengths)
-        spectra = torch.fft.rfft2(evidence, s=lengths)[:, others] * kernels
-        messages = torch.fft.irfft2(spectra, s=lengths)
+        messages = torch.fft.irfft2(torch.fft.rfft2(evidence, s=lengths)[:, others] * kernels, s=lengths)
         heard = messages[..., height - 1 : 2 * height - 1, width - 1 : 2 * width - 1]
         own = evidence[:, :-1] + functional.softplus(self.own_bias)[:, None, None]
         likely = functional.relu(heard) + functional.softplus(self.bias)[..., None, None]
@@ -149,8 +145,7 @@ def windows(maps: torch.Tensor, corners: np.ndarray, *, window_px: int, stride_p
     steps = torch.arange(cells)
     image = torch.arange(len(maps))[:, None, None, None]
     rows = starts[:, :, 1, None, None] + steps[:, None]
-    columns = starts[:, :, 0, None, None] + steps
-    return padded[image, :, rows, columns].permute(0, 1, 4, 2, 3)
+    return padded[image, :, rows, starts[:, :, 0, None, None] + steps].permute(0, 1, 4, 2, 3)
 
 
 def channels_first(maps: np.ndarray) -> torch.Tensor:

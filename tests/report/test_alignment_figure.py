@@ -21,8 +21,7 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
     def way(cells):
         moved = jnp.tile(jnp.array(cells, jnp.float32), (10, 10, 1))
         labels = jnp.zeros((10, 10, 2), jnp.int32)
-        sure = jnp.asarray(scores)
-        return Alignment(moved, sure, labels, energy, energy, jnp.int32(1), jnp.bool_(True))
+        return Alignment(moved, jnp.asarray(scores), labels, energy, energy, jnp.int32(1), jnp.bool_(True))
 
     a_to_px, b_to_px = (coords.box_to_size(box, (10, 10)).inverse for box in (shown_a, shown_b))
     back = -np.array(flow)

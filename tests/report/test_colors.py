@@ -32,8 +32,7 @@ def test_places_and_names_have_colours_of_their_own():
     for found in (drawing.position_colors(corners, (80, 100)), drawing.name_colors(14)):
         assert found.min() >= 0
         assert found.max() <= 1
-        gaps = np.abs(found[:, None] - found[None]).max(axis=-1) + np.eye(len(found))
-        assert gaps.min() > 0.1
+        assert (np.abs(found[:, None] - found[None]).max(axis=-1) + np.eye(len(found))).min() > 0.1
     # A point that lies outside has the colour of the border.
     outside = drawing.position_colors(np.array([[-50.0, 200.0]]), (80, 100))
     np.testing.assert_allclose(outside, drawing.position_colors(np.array([[-0.5, 79.5]]), (80, 100)))
@@ -42,10 +41,8 @@ def test_places_and_names_have_colours_of_their_own():
 def test_every_class_has_a_color_of_its_own():
     """Even of VOC's twenty the two nearest can be told apart, from each other and from black and white."""
     names = ["background", *(f"class {k}" for k in range(20))]
-    labels = np.array([[*range(21), 255]], np.uint8)
-    colors = label_colors(labels, names)[0].astype(float)
-    apart = np.linalg.norm(colors[:, None] - colors[None], axis=-1)
-    assert apart[~np.eye(22, dtype=bool)].min() > 40
+    colors = label_colors(np.array([[*range(21), 255]], np.uint8), names)[0].astype(float)
+    assert np.linalg.norm(colors[:, None] - colors[None], axis=-1)[~np.eye(22, dtype=bool)].min() > 40
     # A data set without a background has no black class.
     assert (label_colors(np.zeros((1, 1), np.uint8), ["sky"]) > 0).any()
 

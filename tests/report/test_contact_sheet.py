@@ -58,8 +58,7 @@ def test_hidden_points_are_rings_and_absent_ones_are_not_drawn(face: Record):
     assert found[y, x].tolist() == [90, 90, 90]
     assert shows(found[y - 8 : y + 9, x - 8 : x + 9], RIGHT, 40) > 8
     points = np.where(np.arange(3)[:, None] == 1, np.nan, record.points)
-    gone = draw_annotations(replace(record, points=points), longest_px=320)
-    assert shows(gone, RIGHT, 40) == 0
+    assert shows(draw_annotations(replace(record, points=points), longest_px=320), RIGHT, 40) == 0
 
 
 def test_boxes_are_outlined(face: Record):

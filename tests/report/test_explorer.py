@@ -45,8 +45,7 @@ def test_heat_runs_from_the_greatest_cost_to_the_least(pair):
     rows = np.arange(len(cost))
     assert (values[rows, cost.argmin(axis=1)] == 255).all()
     assert (values[rows, cost.argmax(axis=1)] == 0).all()
-    order = np.argsort(cost[5])
-    assert (np.diff(values[5, order].astype(int)) <= 0).all()
+    assert (np.diff(values[5, np.argsort(cost[5])].astype(int)) <= 0).all()
 
 
 def test_source_cells_of_large_grids_share_their_heat(pair):
@@ -57,8 +56,7 @@ def test_source_cells_of_large_grids_share_their_heat(pair):
     grown = method._replace(smoothness=(1.0,), flow=flow, confidence=None, data_cost=large)
     data = report.matches_data([pair._replace(methods=(grown,))])["pairs"][0]["methods"][0]
     heat = data["heat"]
-    stored = decoded(heat["values"], np.uint8)
-    assert stored.size <= 2**20
+    assert decoded(heat["values"], np.uint8).size <= 2**20
     assert heat["size"] == [-(-side // heat["every"])] * 2
     assert heat["size_b"] == [2 * CELLS] * 2
     assert data["confidence"] is None
@@ -83,8 +81,7 @@ def test_a_page_of_matches_is_one_file(pair):
 
 
 def test_arrays_that_do_not_agree_are_refused(pair):
-    method = pair.methods[0]
-    wrong = pair._replace(methods=(method._replace(smoothness=(0.1,)),))
+    wrong = pair._replace(methods=(pair.methods[0]._replace(smoothness=(0.1,)),))
     with pytest.raises(InputError, match=r"method 'truth' of pair .* do not agree"):
         report.matches_data([wrong])
     with pytest.raises(InputError, match="has no method"):

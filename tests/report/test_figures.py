@@ -40,10 +40,8 @@ def test_every_panel_is_shown_whole_at_its_place():
     # The frame around the flow takes its outermost pixels.
     assert is_color(found, [255, 0, 0]).sum() >= 58 * 43
     rows, columns = np.nonzero(is_color(found, [0, 255, 0]))
-    right = np.nonzero(is_color(found, [0, 0, 255]).sum(axis=0) >= 60)[0]
-    assert columns.max() < right.min()
-    below = np.nonzero(is_color(found, [85, 0, 0]).sum(axis=1) >= 90)[0]
-    assert below.min() > rows.max()
+    assert columns.max() < np.nonzero(is_color(found, [0, 0, 255]).sum(axis=0) >= 60)[0].min()
+    assert np.nonzero(is_color(found, [85, 0, 0]).sum(axis=1) >= 90)[0].min() > rows.max()
 
 
 def test_a_line_leads_from_each_match_to_its_place():
@@ -83,11 +81,9 @@ def test_names_are_left_out_where_they_would_cover_each_other():
     assert one > 20
     assert ink(apart, ["shoulder"] * 4) == pytest.approx(4 * one, rel=0.2)
     # Around one place there is room for four names at most.
-    together = np.full((12, 2), 40.0) + 0.1 * np.arange(12)[:, None]
-    assert ink(together, ["shoulder"] * 12) < 4.5 * one
+    assert ink(np.full((12, 2), 40.0) + 0.1 * np.arange(12)[:, None], ["shoulder"] * 12) < 4.5 * one
     # Names of many points would cover the photograph.
-    many = np.stack([np.linspace(5, 60, 40), np.full(40, 20.0)], axis=-1)
-    assert ink(many, ["nose"] * 40) == 0
+    assert ink(np.stack([np.linspace(5, 60, 40), np.full(40, 20.0)], axis=-1), ["nose"] * 40) == 0
     # In a corner a name turns inwards, and an absent point has none.
     corner = np.array([[78.0, 2.0], [np.nan, np.nan]])
     assert ink(corner, ["shoulder", "hip"]) == pytest.approx(one, rel=0.4)
@@ -98,8 +94,7 @@ def test_hollow_points_show_what_they_surround_and_boxes_are_outlined():
     hollow = np.array([True, False])
     found = report.points_overlay(GREY, points, colors=red, hollow=hollow)
     middles = np.rint(coords.resize((40, 80), (160, 320))(points)).astype(int)
-    colors = [found[y, x].tolist() for x, y in middles]
-    assert colors == [[128, 128, 128], [255, 0, 0]]
+    assert [found[y, x].tolist() for x, y in middles] == [[128, 128, 128], [255, 0, 0]]
     assert is_color(found[:, :160], [255, 0, 0], 60).sum() > 8
     box = coords.Box(10.0, 5.0, 70.0, 35.0)
     boxed = report.points_overlay(GREY, points, colors=red, hollow=hollow, boxes=[box])

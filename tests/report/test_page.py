@@ -58,6 +58,5 @@ def test_sections_are_in_the_order_of_the_papers():
     ordered = in_order_of_papers(shuffled)
     titles = " ".join(section.title for section in ordered)
     assert titles == "matches fields averages transfer pairs prediction landmarks pose"
-    page = render_page("title", ordered, facts={})
-    headings = re.findall(r'<h2 class="group">(.*?)</h2>', page)
+    headings = re.findall(r'<h2 class="group">(.*?)</h2>', render_page("title", ordered, facts={}))
     assert headings == [LONG, SHARIF, TOMPSON]

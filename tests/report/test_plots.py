@@ -131,8 +131,7 @@ def test_every_name_has_a_line_and_more_than_ten_are_told_apart():
     figure = plots.pck_curves({"by category": many, "mean": {"a": [0, 0.5, 1]}}, alphas=alphas)
     first, second = figure.axes
     assert [line.get_label() for line in first.lines] == list(many)
-    drawn = {(line.get_color(), line.get_linestyle()) for line in first.lines}
-    assert len(drawn) == 12
+    assert len({(line.get_color(), line.get_linestyle()) for line in first.lines}) == 12
     np.testing.assert_array_equal(first.lines[3].get_ydata(), many["category 3"])
     assert (first.get_xlim(), first.get_ylim()) == ((0.0, 0.5), (0.0, 1.0))
     assert (first.get_ylabel(), second.get_ylabel()) == ("PCK", "")

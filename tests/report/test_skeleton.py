@@ -34,8 +34,7 @@ def test_a_joint_that_is_absent_takes_its_limbs_with_it():
     points[lsp.NAMES.index("r_knee")] = np.nan
     picture = drawn(points)
     for other in ("r_hip", "r_ankle"):
-        found = color_between(picture, UPRIGHT, "r_knee", other)
-        np.testing.assert_allclose(found, 128 / 255, atol=0.01)
+        np.testing.assert_allclose(color_between(picture, UPRIGHT, "r_knee", other), 128 / 255, atol=0.01)
     np.testing.assert_allclose(color_between(picture, points, "l_knee", "l_ankle"), LEFT, atol=0.02)
 
 
@@ -51,5 +50,4 @@ def test_unsure_joints_are_rings():
 def test_every_data_set_has_its_limbs():
     assert [len(limbs(names)) for names in (lsp.NAMES, mpii.NAMES, flic.NAMES)] == [13, 13, 8]
     for names in (lsp.NAMES, mpii.NAMES):
-        joined = {names[end] for limb in limbs(names) for end in limb}
-        assert joined == set(names) - {"pelvis", "thorax"}
+        assert {names[end] for limb in limbs(names) for end in limb} == set(names) - {"pelvis", "thorax"}

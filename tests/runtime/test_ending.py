@@ -122,8 +122,7 @@ SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (
 
 @SIGNALS
 def test_a_signal_ends_a_program_after_it_has_cleaned_up(tmp_path, number, status):
-    process = started(PROGRAM.format(cleaning="pass"), tmp_path / "a.txt")
-    assert end(process, number) == (status, "", "")
+    assert end(started(PROGRAM.format(cleaning="pass"), tmp_path / "a.txt"), number) == (status, "", "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -45,8 +45,7 @@ def test_the_box_is_tight_around_what_is_drawn(records: list[Record]):
     """Only an occluder may keep the labels from reaching the box: most boxes must be tight."""
     tight = []
     for record in records:
-        box_labels = CATEGORIES[record.category].box_labels
-        labels = [record.label_names.index(name) + 1 for name in box_labels]
+        labels = [record.label_names.index(name) + 1 for name in CATEGORIES[record.category].box_labels]
         rows, columns = np.nonzero(np.isin(record.label_map, labels))
         drawn = np.array([columns.min(), rows.min(), columns.max(), rows.max()])
         gap = np.array([1, 1, -1, -1]) * (drawn - np.array(record.box))
@@ -113,9 +112,8 @@ def test_another_size_shows_the_same_scene(records: list[Record]):
     shrunk = coords.resize(large.size, record.size)(large.points)
     # The margin and the outer half pixel do not scale exactly.
     np.testing.assert_allclose(shrunk, record.points, atol=1.0)
-    nearest = large.label_map[::2, ::2]
     # Pixels on the borders of parts may go either way.
-    assert np.mean(nearest == record.label_map) > 0.9
+    assert np.mean(large.label_map[::2, ::2] == record.label_map) > 0.9
     smaller = cv2.resize(load_image(large), SIZE[::-1], interpolation=cv2.INTER_AREA)
     pixels = smaller.ravel().astype(float), load_image(record).ravel().astype(float)
     assert np.corrcoef(*pixels)[0, 1] > 0.9
@@ -131,8 +129,7 @@ def test_instances_differ_in_every_respect(records: list[Record]):
 
 
 def test_splits_are_disjoint_and_in_order():
-    indices = np.arange(100)
-    test = [index for index in indices if split_of(int(index)) == "test"]
+    test = [index for index in np.arange(100) if split_of(int(index)) == "test"]
     assert len(test) == 20
     train_records = list(instances("car", split="train", count=9, size=(32, 32)))
     test_records = list(instances("car", split="test", count=2, size=(32, 32)))
@@ -165,8 +162,7 @@ def test_copying_keypoints_does_badly(category: str):
 
     train, _, _ = in_boxes("train", 40)
     test, boxes, visible = in_boxes("test", 40)
-    mean_shape = np.broadcast_to(train.mean(axis=0), test.shape)
-    assert pck(mean_shape, test, boxes, visible) < 0.45
+    assert pck(np.broadcast_to(train.mean(axis=0), test.shape), test, boxes, visible) < 0.45
     assert pck(train, test, boxes, visible) < 0.35
 
 
@@ -192,9 +188,7 @@ def test_attributes_of_a_face_describe_the_orientation_of_its_head():
     tilt, turn = (
         np.array([face.attributes[name] for face in faces]) for name in ("tilt_degrees", "turn_degrees")
     )
-    clockwise = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
-    assert np.corrcoef(tilt, clockwise)[0, 1] > 0.9
-    to_the_right = ((nose - (left + right) / 2) * across).sum(axis=1)
-    assert np.corrcoef(turn, to_the_right)[0, 1] < -0.8
+    assert np.corrcoef(tilt, np.degrees(np.arctan2(across[:, 1], across[:, 0])))[0, 1] > 0.9
+    assert np.corrcoef(turn, ((nose - (left + right) / 2) * across).sum(axis=1))[0, 1] < -0.8
     for name in ("glasses", "beard"):
         assert {face.attributes[name] for face in faces} == {1.0, 2.0}

@@ -35,8 +35,7 @@ def train():
 @pytest.fixture(scope="module")
 def backgrounds():
     """Photographs of smooth noise."""
-    rng = np.random.default_rng(8)
-    coarse = rng.integers(0, 256, (41, 5, 6, 3)).astype(np.uint8)
+    coarse = np.random.default_rng(8).integers(0, 256, (41, 5, 6, 3)).astype(np.uint8)
     images = np.kron(coarse, np.ones((1, 12, 12, 1), np.uint8))
     return [record_of(image, source_id=f"noise {number}") for number, image in enumerate(images)]
 
@@ -79,8 +78,7 @@ def test_regressions_are_cached_whatever_the_number_of_rounds(tmp_path, monkeypa
 def test_a_card_has_the_errors_in_every_kind_of_box(train, fitted, tmp_path, monkeypatch):
     probe, finder = fitted
     features = FeatureSettings("alexnet", "of tests", "conv3", OPTIONS.margin, 12)
-    facts = {"held_out_error": [0.1]}
-    model = LandmarkModel(probe, features, facts, finder.finder)
+    model = LandmarkModel(probe, features, {"held_out_error": [0.1]}, finder.finder)
     boxes = [record.box for record in train.records]
     boxes[0] = coords.Box(*(np.array(boxes[0]) + 9).tolist())
     records = tuple(

@@ -92,5 +92,4 @@ def test_weights_are_loaded():
     assert weights.fingerprint == expected.fingerprint
     assert weights.network == expected.network
     chex.assert_trees_all_equal(weights.params, expected.params)
-    plain = Backbone(winograd=False).load()
-    assert plain.network == expected.network._replace(winograd=False)
+    assert Backbone(winograd=False).load().network == expected.network._replace(winograd=False)

@@ -122,8 +122,7 @@ def test_a_collection_is_its_data_sets_one_after_another(tmp_path, monkeypatch):
     for name in ("first", "second"):
         write_lsp(tmp_path / name / "lsp")
     shutil.rmtree(tmp_path / "second" / "lsp" / "images")
-    names = (str(tmp_path / "first" / "lsp"), "lsp")
-    monkeypatch.setattr(reading, "COLLECTIONS", {"both": names})
+    monkeypatch.setattr(reading, "COLLECTIONS", {"both": (str(tmp_path / "first" / "lsp"), "lsp")})
     found = read("both", data_root=tmp_path / "first")
     assert ids(found) == 2 * ids(read_records(tmp_path / "first" / "lsp"))
     assert COLLECTIONS["faces"] == ("lfpw68", "helen68")

@@ -28,8 +28,7 @@ def test_classes_are_those_that_occur(monkeypatch):
     assert scenes.classes == ("cat", "hen")
     assert scenes.class_map(train)[:3, 0].tolist() == [0, 1, 255]
     assert scenes.class_map(test)[:3, 0].tolist() == [1, 255, 255]
-    with_background = scenes_of(monkeypatch, record("train", [0, 2]), test)
-    assert with_background.classes == ("background", "dog", "hen")
+    assert scenes_of(monkeypatch, record("train", [0, 2]), test).classes == ("background", "dog", "hen")
 
 
 def test_a_validation_split_trains_beside_a_test_split_and_is_tested_without_one(monkeypatch):

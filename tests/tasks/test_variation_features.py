@@ -78,8 +78,7 @@ def test_unchanged_images_are_read_from_the_cache_and_a_changed_pixel_is_compute
         row = 4
     again, computed = compute()
     assert computed == 6
-    changed = np.flatnonzero((again != features).any(axis=1))
-    assert changed.tolist() == [row, row + 1]
+    assert np.flatnonzero((again != features).any(axis=1)).tolist() == [row, row + 1]
 
 
 def test_parts_are_joined_in_order(compute, monkeypatch):

@@ -42,8 +42,7 @@ def stages(out: Path, log: Log) -> None:
     def compute(items: range) -> dict[str, np.ndarray]:
         log.add(f"begin {items.start}")
         time.sleep(_SECONDS * len(items))
-        rng = np.random.default_rng(items.start)
-        return {"values": rng.standard_normal((len(items), 2000))}
+        return {"values": np.random.default_rng(items.start).standard_normal((len(items), 2000))}
 
     values = cached_in_parts(out, "part", {"seed": 1}, compute, count=_COUNT, part=3)
     write_arrays(out / "result.npz", **values)
@@ -90,9 +89,8 @@ def prepared(out: Path, log: Log) -> None:
     planning.RECORDS_PER_SHARD = 2
     source = os.environ["TORTURE_ARCHIVE"]
     with temporary_folder(out) as temporary:
-        folder = unpack(Path(source), temporary / "unpacked")
         prepare(
-            functools.partial(image_set.read_entries, folder),
+            functools.partial(image_set.read_entries, unpack(Path(source), temporary / "unpacked")),
             out / "images" / "1.0.0",
             name="images",
             description="Noise.",

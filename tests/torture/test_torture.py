@@ -10,8 +10,7 @@ from tests.torture.harness import content, disturb
 
 @pytest.mark.parametrize("name", ["stages", "sums", pytest.param("prepared", marks=pytest.mark.slow)])
 def test_killed_runs_end_at_the_same_files(tmp_path, name):
-    outcome = disturb(name, tmp_path, kills=2, seed=1, full_disks=False)
-    assert outcome == (2, 0, ())
+    assert disturb(name, tmp_path, kills=2, seed=1, full_disks=False) == (2, 0, ())
 
 
 def test_differences_are_found(tmp_path):

@@ -77,8 +77,7 @@ NAMES = [
 def test_a_file_that_sets_attributes_is_refused_and_the_next_file_is_read_as_before(
     tmp_path, name, state, form
 ):
-    rng = np.random.default_rng(0)
-    kernel = rng.standard_normal((64, 3, 11, 11), dtype=np.float32)
+    kernel = np.random.default_rng(0).standard_normal((64, 3, 11, 11), dtype=np.float32)
     torch.save(
         {"features.0.weight": torch.from_numpy(kernel), "features.0.bias": torch.zeros(64)},
         tmp_path / "good.pth",
@@ -89,8 +88,7 @@ def test_a_file_that_sets_attributes_is_refused_and_the_next_file_is_read_as_bef
 
 
 def test_the_metadata_of_a_module_are_ignored(tmp_path):
-    module = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 11))
-    state = module.state_dict(prefix="features.")
+    state = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 11)).state_dict(prefix="features.")
     for new_format in (True, False):
         torch.save(state, tmp_path / "module.pth", _use_new_zipfile_serialization=new_format)
         params = read_params(tmp_path / "module.pth", network=ALEXNET)
@@ -172,8 +170,7 @@ def test_a_torch_archive_is_unpacked_only_if_it_has_the_networks_shapes_and_size
 
 
 def test_a_member_that_holds_more_than_it_states_is_not_unpacked(tmp_path):
-    stated = struct.pack("<I", 64 * 3 * 11 * 11 * 4)
-    content = torch_bomb().replace(struct.pack("<I", BOMB_BYTES), stated)
+    content = torch_bomb().replace(struct.pack("<I", BOMB_BYTES), struct.pack("<I", 64 * 3 * 11 * 11 * 4))
     assert "damaged or cut short" in refusal(tmp_path / "bomb.pth", content)
 
 
@@ -196,8 +193,7 @@ def message(number: int, content: bytes) -> bytes:
     ids=["single floats", "empty arrays", "short runs", "a shape of many axes"],
 )
 def test_a_caffemodel_of_very_many_small_fields_is_refused(tmp_path, fields):
-    content = message(100, message(1, b"conv1") + fields)
-    refusal(tmp_path / "slow.caffemodel", content, CAFFENET)
+    refusal(tmp_path / "slow.caffemodel", message(100, message(1, b"conv1") + fields), CAFFENET)
 
 
 def wrong_kernel() -> bytes:
@@ -259,8 +255,7 @@ def test_a_long_directory_of_an_archive_is_not_parsed(tmp_path, monkeypatch, lar
     end = content.rfind(b"PK\5\6")
     if large:
         record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 2**24, 0)
-        locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
-        content[end:end] = record + locator
+        content[end:end] = record + struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
     else:
         content[end + 12 : end + 16] = struct.pack("<L", 2**24)
     assert "its directory has 16777216 bytes" in refusal(tmp_path / f"a.{ending}", bytes(content))

@@ -198,8 +198,7 @@ def test_the_real_faces_have_their_lengths_and_sides(name: str):
     np.testing.assert_allclose(np.array([face.normalizer_px for face in records], float), outer, rtol=1e-5)
     np.testing.assert_allclose([pupil_distance(face.points) for face in records], pupil, rtol=1e-5)
     # "Left" is the viewer's in nearly every image (a face may be turned far, not upside down).
-    left_first = [face.points[0, 0] < face.points[16, 0] for face in records]
-    assert np.mean(left_first) > 0.99
+    assert np.mean([face.points[0, 0] < face.points[16, 0] for face in records]) > 0.99
     if name == "lfpw68":
         # Detector boxes differ from the landmarks of some test faces.
         tested = [face for face in records if face.split == "test"]
@@ -209,8 +208,7 @@ def test_the_real_faces_have_their_lengths_and_sides(name: str):
 
 
 def test_the_real_people_have_their_joints():
-    found = people.read_lspet(genuine("lspet"))
-    assert min(person.visible.sum() for person in found) >= 13
+    assert min(person.visible.sum() for person in people.read_lspet(genuine("lspet"))) >= 13
 
 
 def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):

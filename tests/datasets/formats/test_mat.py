@@ -65,8 +65,7 @@ def matrix(array_class: int, shape: tuple[int, ...], *body: bytes, flags: int = 
 
 
 def file_of(content: bytes, order: str = "<") -> bytes:
-    head = b"MATLAB 5.0 MAT-file".ljust(124)
-    return head + struct.pack(order + "HH", 0x0100, 0x4D49) + content
+    return b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack(order + "HH", 0x0100, 0x4D49) + content
 
 
 def parsed(path: Path, content: bytes, order: str = "<") -> mat.Value:

@@ -251,8 +251,7 @@ def test_the_genuine_lsp_has_its_joints():
     assert Counter(people.splits) == DATASETS["lsp"].counts
     assert not np.isnan(people.points).any()
     assert np.sum(~people.visible) == 2044
-    noted = json.loads(genuine("pose_samples/lsp/annotations.json").read_text())
-    for image, person in noted.items():
+    for image, person in json.loads(genuine("pose_samples/lsp/annotations.json").read_text()).items():
         index = people.images.index(image)
         np.testing.assert_allclose(people.points[index], person["joints"])
         assert people.visible[index].tolist() == [flag == 1 for flag in person["visible"]]
@@ -261,8 +260,7 @@ def test_the_genuine_lsp_has_its_joints():
     original = lsp.read_joints(genuine("pose_annotations/lsp_joints_originalsize.mat")).points
     middle, middle_scaled = original.mean(axis=1), scaled.mean(axis=1)
     around = original - middle[:, None]
-    scale = (around * scaled).sum(axis=1) / (around**2).sum(axis=1)
-    corner = middle - middle_scaled / scale
+    corner = middle - middle_scaled / ((around * scaled).sum(axis=1) / (around**2).sum(axis=1))
     np.testing.assert_allclose(corner, corner.round(), atol=1e-6)
     # Images that were cut at the left or top edge begin at the first pixel, which is 0 here.
     assert corner.round().min(axis=0).tolist() == [0, 0]
@@ -555,8 +553,7 @@ def test_pairs_of_pf_willow_are_all_ordered_pairs_of_a_subset_or_those_of_a_list
         np.testing.assert_allclose(listed.source_points, found.records[pair.source].points)
         np.testing.assert_allclose(listed.target_points, found.records[pair.target].points)
     # Every keypoint of a bottle has an opposite.
-    bottle = records_of(pf_willow.read, tree)[-1]
-    assert sorted(itertools.chain(*bottle.left_right_pairs)) == [*range(10)]
+    assert sorted(itertools.chain(*records_of(pf_willow.read, tree)[-1].left_right_pairs)) == [*range(10)]
 
 
 def test_the_genuine_pf_willow_in_its_official_form(tmp_path: Path):
@@ -572,8 +569,7 @@ def test_the_genuine_pf_willow_in_its_official_form(tmp_path: Path):
             path = tmp_path / subset / f"{stem}.png"
             path.parent.mkdir(exist_ok=True)
             path.symlink_to(folder / image["file"])
-            points = np.array(image["keypoints"]) + 1
-            write_mat(path.with_suffix(".mat"), {"pts_coord": points.T})
+            write_mat(path.with_suffix(".mat"), {"pts_coord": (np.array(image["keypoints"]) + 1).T})
     found = pf_willow.read_pairs(tmp_path)
     assert (len(found.records), len(found.pairs)) == (100, 900)
     assert {*pairs_of(found)} == {
@@ -629,8 +625,7 @@ def test_mirrored_copies_are_left_out(place: str, tree: Path):
         for first, second, flip in ((1, 2, 0), (1, 2, 1), (2, 1, 0))
     ]
     write_texts(tree, {place: "source_image,target_image,class,flip\n" + "".join(lines)})
-    found = pf_pascal.read_pairs(tree, split="train")
-    assert [pair[1:] for pair in found.pairs] == [(0, 1), (1, 0)]
+    assert [pair[1:] for pair in pf_pascal.read_pairs(tree, split="train").pairs] == [(0, 1), (1, 0)]
     listed = pf_pascal.read_pair_list(tree / place)
     assert [pair.mirrored for pair in listed] == [False, True, False]
     assert listed[0].source_points is None
@@ -677,8 +672,7 @@ def test_pairs_of_spair_are_read(tree: Path):
     found = spair.read_pairs(tree / "SPair-71k", split="train")
     assert [record.source_id for record in found.records] == ["cat/2008_000001", "cat/2008_000002"]
     assert found.pairs == (("cat", 0, 1), ("cat", 1, 0))
-    both = found.records[0].visible & found.records[1].visible
-    assert np.flatnonzero(both).tolist() == [0]
+    assert np.flatnonzero(found.records[0].visible & found.records[1].visible).tolist() == [0]
     assert spair.read_pairs(tree).pairs == (("cow", 0, 0),)
 
 

@@ -35,8 +35,7 @@ def write_detections(path: Path, points: np.ndarray, boxes: np.ndarray) -> Path:
 def mpii(rng):
     points = rng.integers(5, 300, (3, 16, 2)).astype(float)
     points[1, 4] = np.nan
-    boxes = np.array([[10, 10, 40, 50], [1, 2, 4, 6], [100, 90, 130, 130]], float)
-    return points, boxes
+    return points, np.array([[10, 10, 40, 50], [1, 2, 4, 6], [100, 90, 130, 130]], float)
 
 
 def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
@@ -166,8 +165,7 @@ def test_lsp_is_tested_on_its_second_thousand_and_lspet_on_what_is_annotated(tmp
     truth = ground_truth.read_lsp(write_mat(tmp_path / "joints.mat", {"joints": joints}))
     np.testing.assert_array_equal(np.flatnonzero(truth.tested), np.arange(1000, 1004))
     np.testing.assert_array_equal(truth.points, joints[:2].transpose(2, 1, 0))
-    torso = np.hypot(*(joints[:2, 9] - joints[:2, 2]))
-    np.testing.assert_allclose(truth.normalizer, torso)
+    np.testing.assert_allclose(truth.normalizer, np.hypot(*(joints[:2, 9] - joints[:2, 2])))
     assert (truth.first_pixel, truth.order) == (0, "lsp")
     # In its original size it counts from one.
     joints = rng.uniform(300, 900, (3, 14, 4))
@@ -191,5 +189,4 @@ def test_parse_is_tested_after_its_first_hundred(tmp_path: Path, rng, key):
     truth = ground_truth.read_lsp(write_mat(tmp_path / "a.mat", {key: points.transpose(axes)}))
     np.testing.assert_array_equal(truth.points, points - 1)
     assert (truth.tested.sum(), truth.joints[0], truth.joints[9]) == (3, "l_ankle", "r_shoulder")
-    torso = np.hypot(*(points[:, 9] - points[:, 2]).T)
-    np.testing.assert_allclose(truth.normalizer, torso)
+    np.testing.assert_allclose(truth.normalizer, np.hypot(*(points[:, 9] - points[:, 2]).T))

@@ -254,8 +254,7 @@ def test_texts_of_any_length_are_read_without_what_they_state(tmp_path):
     path, words = tmp_path / "a.h5", ("head", "", "a long name " * 30, "näck")
     with h5py.File(path, "w") as stored:
         stored["preds"] = JOINTS
-        names = stored.create_dataset("names", data=words, dtype=h5py.string_dtype())
-        start = names.id.get_offset()
+        start = stored.create_dataset("names", data=words, dtype=h5py.string_dtype()).id.get_offset()
     assert read(path).words == (words,)
     content = path.read_bytes()
     # A length, the address of the heap, the index in it.

@@ -36,8 +36,7 @@ def write(path: Path, values) -> Path:
 
 def test_both_formats_are_the_same(tmp_path):
     json_path = write(tmp_path / "a.json", TRUTH)
-    npz_path = write(tmp_path / "a.npz", as_arrays(TRUTH))
-    for truth in map(plain_keypoints.read_truth, (json_path, npz_path)):
+    for truth in map(plain_keypoints.read_truth, (json_path, write(tmp_path / "a.npz", as_arrays(TRUTH)))):
         np.testing.assert_array_equal(truth.points, [[[1, 2], [np.nan, np.nan]], [[3, 4], [9, 8]]])
         np.testing.assert_array_equal(truth.visible, [[True, False], [True, False]])
         np.testing.assert_array_equal(truth.boxes, TRUTH["boxes"])

@@ -182,8 +182,7 @@ def test_the_order_of_the_ground_truth_comes_first_and_others_are_named(tmp_path
 def test_orders_of_flic_are_recognized(tmp_path: Path, points):
     # Convolutional pose machines.
     nine = points[:, :9].transpose(1, 2, 0)
-    found = read(write_mat(tmp_path / "a.mat", {"prediction_all": nine}), "flic")
-    assert found.joints == ORDERS["flic-9"]
+    assert read(write_mat(tmp_path / "a.mat", {"prediction_all": nine}), "flic").joints == ORDERS["flic-9"]
     with pytest.raises(InputError, match=r"--order flic-9 or --order flic-9-nose-first"):
         read(write_mat(tmp_path / "b.mat", {"preds": nine}), "flic")
     # The only order of its length.

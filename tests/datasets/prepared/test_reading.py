@@ -156,14 +156,11 @@ def test_a_builder_prepares_and_reads(tmp_path: Path):
     with pytest.raises(InputError, match=r"manual_dir=.*the images"):
         prepared.download_and_prepare()
     prepared.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=source))
-    examples = prepared.as_data_source("test")
-    assert [example["source_id"] for example in examples] == [b"image 4", b"image 9"]
+    assert [example["source_id"] for example in prepared.as_data_source("test")] == [b"image 4", b"image 9"]
     assert prepared.info.homepage == IMAGES.homepage
-    folder = tmp_path / "out" / "tiny_images" / "1.0.0"
-    assert len(read_prepared(folder)) == image_set.COUNT
+    assert len(read_prepared(tmp_path / "out" / "tiny_images" / "1.0.0")) == image_set.COUNT
     # A builder that is created later reads the same folder.
-    later = builder_class(IMAGES)(data_dir=tmp_path / "out")
-    assert len(later.as_data_source("train")) == 12
+    assert len(builder_class(IMAGES)(data_dir=tmp_path / "out").as_data_source("train")) == 12
     with pytest.raises(InputError, match="file_format 'tfrecord' is not written"):
         builder_class(IMAGES)(data_dir=tmp_path, file_format="tfrecord")
 

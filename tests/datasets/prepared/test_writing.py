@@ -146,8 +146,7 @@ def test_incomplete_and_outdated_files_of_a_killed_run_are_removed(source: Path,
 @pytest.mark.parametrize("processes", [None, 1])
 def test_a_run_that_only_lacks_its_metadata_is_finished(source: Path, tmp_path: Path, processes: int | None):
     interrupt(source, tmp_path / "out", after=14)
-    done = prepare_images(source, tmp_path / "out", processes=processes)
-    assert done.resumed == 14
+    assert prepare_images(source, tmp_path / "out", processes=processes).resumed == 14
     assert len(read_prepared(tmp_path / "out")) == 14
     with pytest.raises(InputError, match="0 processes write nothing"):
         prepare_images(source, tmp_path / "new", processes=0)

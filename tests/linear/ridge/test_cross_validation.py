@@ -47,8 +47,7 @@ def test_leave_one_out_in_blocks_of_rows_chooses_what_scikit_learn_does(rng, mon
     np.testing.assert_allclose(blocks.errors, curve.errors, rtol=1e-5)
     peer = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(features, targets)
     np.testing.assert_array_equal(curve.best_of_each(), peer.alpha_)
-    shared = RidgeCV(alphas=PENALTIES).fit(features, targets)
-    assert curve.best() == shared.alpha_
+    assert curve.best() == RidgeCV(alphas=PENALTIES).fit(features, targets).alpha_
 
 
 def test_folds_from_their_statistics_are_folds_of_their_rows(rng):
@@ -84,8 +83,7 @@ def test_double_precision_at_a_penalty_beyond_single(rng, n, d):
 @pytest.mark.parametrize("k", [4, None])
 def test_the_best_penalty_is_fitted_to_all_rows(rng, n, d, k):
     features, targets = draw(rng, n, d)
-    folds = np.arange(n) % 4 if k else None
-    found, curve = ridge.fit_best(features, targets, folds=folds, k=k)
+    found, curve = ridge.fit_best(features, targets, folds=np.arange(n) % 4 if k else None, k=k)
     path = ridge.penalty_grid(features)
     if k:
         alone = ridge.cross_validate(features, targets, penalties=path, folds=np.arange(n) % 4, k=k)

@@ -39,8 +39,7 @@ def test_fits_and_errors_are_those_of_scikit_learn(rows, size):
     curve = sums.cross_validate(penalties)
     expected = held_out_errors(features, targets, folds, penalties)
     np.testing.assert_allclose(curve.errors, expected, rtol=5e-3)
-    own = np.array([1.0, 30.0, 1.0, 300.0, 30.0])
-    for penalty in (3.0, own):
+    for penalty in (3.0, np.array([1.0, 30.0, 1.0, 300.0, 30.0])):
         whole = Reference(alpha=penalty).fit(features, targets)
         rest = Reference(alpha=penalty).fit(features[folds != 2], targets[folds != 2])
         for found, reference in ((sums.solve(penalty), whole), (sums.without(2, penalty), rest)):
@@ -62,8 +61,7 @@ def test_memory_is_bounded_by_the_statistics(rng):
 def test_restored_sums_continue_bit_for_bit(rows):
     expected = summed(rows, 6).arrays()
     for stop in range(0, len(rows[0]), 12):
-        half = summed([values[:stop] for values in rows], 6)
-        sums = empty_fold_sums(D, T, k=K).restored(half.arrays())
+        sums = empty_fold_sums(D, T, k=K).restored(summed([values[:stop] for values in rows], 6).arrays())
         for start in range(stop, len(rows[0]), 6):
             sums = sums.add(*(values[start : start + 6] for values in rows))
         found = sums.arrays()

@@ -14,8 +14,7 @@ from convcorr_jax.linear.ridge.krylov import krylov_space
 @pytest.fixture
 def system(rng):
     rows = rng.standard_normal((900, 240))
-    matrix = rows.T @ rows / 900
-    return matrix, rng.standard_normal((240, 32))
+    return rows.T @ rows / 900, rng.standard_normal((240, 32))
 
 
 @pytest.fixture
@@ -37,8 +36,7 @@ def test_every_shift_is_solved_to_its_residual_in_an_orthonormal_basis(system):
     for shift in (0.01, 0.3, 5.0, 100.0):
         solved, residual = space.solve(shift)
         found = np.asarray(solved, np.float64)
-        missed = (matrix + shift * np.eye(240)) @ found - right
-        relative = np.linalg.norm(missed) / np.linalg.norm(right)
+        relative = np.linalg.norm((matrix + shift * np.eye(240)) @ found - right) / np.linalg.norm(right)
         assert relative == pytest.approx(residual, rel=0.02, abs=2e-6)
         exact = np.linalg.solve(matrix + shift * np.eye(240), right)
         assert np.linalg.norm(found - exact) <= (relative + 1e-5) * np.linalg.norm(right) / 0.1
@@ -116,8 +114,7 @@ def test_folds_of_few_rows_share_spaces_too(rng, decay, shared):
     features = features.astype(np.float32) + np.float32(0.5)
     targets = (features[:, :32] + rng.standard_normal((480, 32))).astype(np.float32)
     folds = rng.integers(0, 3, 480)
-    size = ((features - features.mean(0)) ** 2).sum() / 480
-    penalties = size * np.array([1.0, 10.0, 100.0])
+    penalties = ((features - features.mean(0)) ** 2).sum() / 480 * np.array([1.0, 10.0, 100.0])
     x, y, fold_rows = jnp.asarray(features), jnp.asarray(targets), rows_of_folds(folds, 480, 3)
     found = squares_from_krylov(centered_kernel(x), y, penalties, fold_rows)
     assert (found is not None) == shared

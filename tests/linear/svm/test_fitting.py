@@ -29,13 +29,11 @@ def samples(rng, n=120, d=10, classes=3):
 
 
 def fit(features, labels, classes=3, **options: Any):
-    positive = one_vs_all(jnp.asarray(labels), classes=classes)
-    return svm.fit(jnp.asarray(features), positive, **options)
+    return svm.fit(jnp.asarray(features), one_vs_all(jnp.asarray(labels), classes=classes), **options)
 
 
 def cross_validate(features, labels, **options: Any):
-    positive = one_vs_all(jnp.asarray(labels), classes=3)
-    return svm.cross_validate(jnp.asarray(features), positive, **options)
+    return svm.cross_validate(jnp.asarray(features), one_vs_all(jnp.asarray(labels), classes=3), **options)
 
 
 def objective(features, signs, weights, bias, *, cost, loss: Loss, bias_scale=None) -> float:
@@ -155,8 +153,7 @@ def test_a_warm_start_arrives_where_a_cold_one_does(rng, loss):
         features, labels = samples(rng)
         options: dict[str, Any] = dict(cost=0.1, loss=loss, bias_scale=bias_scale)
         before = fit(features, labels, sample_weights=few, **options)
-        again = fit(features, labels, sample_weights=few, start=before, **options)
-        assert (again.rounds <= 1).all()
+        assert (fit(features, labels, sample_weights=few, start=before, **options).rounds <= 1).all()
         cold, warm = (
             fit(features, labels, sample_weights=all_, start=start, **options) for start in (None, before)
         )
@@ -192,8 +189,7 @@ def test_duplicate_columns_share_the_weight(rng, loss):
 
 
 def test_features_that_are_all_zero_leave_the_bias(loss):
-    labels = np.array([0, 0, 0, 1])
-    found = fit(np.zeros((4, 3), np.float32), labels, classes=2, cost=0.5, loss=loss)
+    found = fit(np.zeros((4, 3), np.float32), np.array([0, 0, 0, 1]), classes=2, cost=0.5, loss=loss)
     assert found.converged.all()
     np.testing.assert_array_equal(found.weights, 0)
     # The minimum over b of 3 loss(1 - b) + loss(1 + b) is at 1 with the hinge, at 1/2 with its square.

@@ -100,8 +100,7 @@ def fitted(kind, loss, bias_scale, dtype, *, count) -> Iterator[tuple[svm.Linear
         objective, gap = true_gap(given, model, loss, bias_scale)
         if gap > TOLERANCE * objective:
             # A dual in single precision may prove less than the parameters deserve.
-            exact = fit(given, loss, bias_scale, np.float64)
-            least, remaining = true_gap(given, exact, loss, bias_scale)
+            least, remaining = true_gap(given, fit(given, loss, bias_scale, np.float64), loss, bias_scale)
             gap = objective - (least - remaining)
         yield model, gap / objective if objective > 0 else gap
 

@@ -95,6 +95,5 @@ def test_a_changed_point_or_image_changes_the_fingerprint(read_as):
     (category,) = read_as(records)
     assert read_as(records)[0].fingerprint == category.fingerprint
     moved = dataclasses.replace(records[1], points=records[1].points + 1)
-    painted = dataclasses.replace(records[1], image=np.ones((8, 8, 3), np.uint8))
-    for changed in (moved, painted):
+    for changed in (moved, dataclasses.replace(records[1], image=np.ones((8, 8, 3), np.uint8))):
         assert read_as([records[0], changed])[0].fingerprint != category.fingerprint

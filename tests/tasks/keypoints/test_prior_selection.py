@@ -9,8 +9,7 @@ from convcorr_jax.tasks.keypoints.training import ETAS, POSITIVES
 
 def test_nan_is_never_the_highest_and_the_first_of_equals_is():
     calibration = Calibration(np.ones(1), np.zeros(1))
-    choice = PriorChoice(calibration, {POSITIVES[0]: [np.nan, 0.5, 0.5, 0.1]})
-    assert choice.etas == {POSITIVES[0]: ETAS[1]}
+    assert PriorChoice(calibration, {POSITIVES[0]: [np.nan, 0.5, 0.5, 0.1]}).etas == {POSITIVES[0]: ETAS[1]}
     ranked = {name: [value] for name, value in zip(POSITIVES, (np.nan, 0.2, 0.2), strict=True)}
     assert PriorChoice(calibration, ranked).positive == POSITIVES[1]
     options = FeatureOptions(layers=("conv1", "conv2", "conv3"), radii_px=(10, 20))

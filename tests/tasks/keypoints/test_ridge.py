@@ -79,10 +79,9 @@ def category(rng):
 def test_the_points_of_tested_objects_choose_nothing(category, method, tmp_path):
     moved = category.points.copy()
     moved[category.tested] = moved[category.tested][:, ::-1] + 3
-    other = dataclasses.replace(category, points=moved)
     found, again = (
         predict_by_ridge(each, WEIGHTS, OPTIONS, method=method, folder=tmp_path / str(number))
-        for number, each in enumerate((category, other))
+        for number, each in enumerate((category, dataclasses.replace(category, points=moved)))
     )
     np.testing.assert_array_equal(found, again)
     moved = category.points.copy()

@@ -52,8 +52,7 @@ def test_hosts_draw_what_one_host_draws(sampling):
     for places in (slice(0, 2), slice(2, 5)):
         needed = sampling.needed(places)
         assert len(needed) == (7 if sampling is FEW else {0: 130, 2: 193}[places.start])
-        own = drawn(sampling, 9, places=places, numbers=needed)
-        for one, every in zip(own, whole, strict=True):
+        for one, every in zip(drawn(sampling, 9, places=places, numbers=needed), whole, strict=True):
             np.testing.assert_array_equal(one, every[:, places])
 
 

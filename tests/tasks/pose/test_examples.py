@@ -42,21 +42,18 @@ def test_a_joint_lies_where_its_pixel_is_shown(size):
     assert people.images.shape == (1, *ARCHITECTURE.input_size, 3)
     np.testing.assert_allclose(people.points[0, 0], brightest(people.images[0]), atol=1.0)
     np.testing.assert_allclose(people.to_photographs(people.points)[0, 0], point, atol=1e-3)
-    scale = people.to_frame[0].scale
-    np.testing.assert_allclose(scale, 128 / max(size), rtol=0.05)
+    np.testing.assert_allclose(people.to_frame[0].scale, 128 / max(size), rtol=0.05)
 
 
 def test_beyond_the_photograph_its_border_is_repeated():
     record = dataclasses.replace(person(size=(60, 80)), image=np.full((60, 80, 3), 90, np.uint8))
-    people = prepare([record], ARCHITECTURE)
-    assert (people.images == 90).all()
+    assert (prepare([record], ARCHITECTURE).images == 90).all()
 
 
 def test_joints_outside_the_frame_are_missing_and_all_may_be():
     outside = POINTS.copy()
     outside[4] = [-3, 20]
-    without_joints = np.full((5, 2), np.nan)
-    people = prepare([person(outside), person(without_joints)], ARCHITECTURE)
+    people = prepare([person(outside), person(np.full((5, 2), np.nan))], ARCHITECTURE)
     np.testing.assert_array_equal(np.isnan(people.points[..., 0]), [[0, 0, 0, 0, 1], [1] * 5])
     np.testing.assert_array_equal(np.isnan(people.torso), [[False] * 2, [True] * 2])
 
@@ -163,8 +160,7 @@ def test_surroundings_show_more_and_move_no_point(frame_px):
     )
     for row, points in enumerate(noses):
         if shown[1][row]:
-            back = surrounded.to_photographs(surrounded.points)[row]
-            np.testing.assert_allclose(back, points, atol=1e-3)
+            np.testing.assert_allclose(surrounded.to_photographs(surrounded.points)[row], points, atol=1e-3)
             x, y = np.round(surrounded.points[row, 4] + 32).astype(int)
             assert surrounded.images[row, y - 2 : y + 3, x - 2 : x + 3].max() > 150
 
@@ -197,8 +193,7 @@ def test_flic_has_the_observers_sides(tmp_path):
         for record, points in zip(records, (truth, of_second), strict=True):
             np.testing.assert_array_equal(record.points, points)
             named = dict(zip(record.names, points, strict=True))
-            torso = np.hypot(*(named["l_shoulder"] - named["r_hip"]))
-            assert record.normalizer_px == pytest.approx(torso)
+            assert record.normalizer_px == pytest.approx(np.hypot(*(named["l_shoulder"] - named["r_hip"])))
         assert [record.attributes["seen_from_behind"] for record in records] == [0, 1]
 
 
@@ -241,8 +236,7 @@ def test_a_tenth_of_the_training_split_validates_unless_the_data_set_has_a_split
     assert parts_of(path) == [names[:9] + names[10:12], names[9:10], names[12:]]
     path = write_people(tmp_path / "split", train=12, test=3, side=40, change=change)
     assert parts_of(path) == [names[2:12], names[:2], names[12:]]
-    splits = parts_of("rendered", field="split", rendered=20)
-    assert splits == [["train"] * 18, ["train"] * 2, ["test"] * 5]
+    assert parts_of("rendered", field="split", rendered=20) == [["train"] * 18, ["train"] * 2, ["test"] * 5]
 
 
 def test_people_who_lack_a_joint_of_the_network_are_refused():

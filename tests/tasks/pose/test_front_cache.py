@@ -107,8 +107,7 @@ def test_two_copies_are_in_memory(tmp_path, computed):
 
 
 def test_an_interrupted_cache_is_continued_to_the_same_bytes(tmp_path, monkeypatch, computed):
-    whole = cache_in(tmp_path / "whole")
-    expected = whole.batch(np.arange(5), np.zeros(5, int))
+    expected = cache_in(tmp_path / "whole").batch(np.arange(5), np.zeros(5, int))
     computed.clear()
     compute = FeatureCache._compute
 
@@ -160,8 +159,7 @@ def test_a_front_begins_with_trained_filters_and_principal_components(tmp_path, 
     found, trained = begun(), random_weights().params
     for name, filters in trained.items():
         np.testing.assert_array_equal(found[name]["kernel"], filters.kernel)
-    images = PEOPLE.inputs(np.arange(5), SHAPE.input_size)
-    for maps in front_maps(found, images).coarse:
+    for maps in front_maps(found, PEOPLE.inputs(np.arange(5), SHAPE.input_size)).coarse:
         columns = np.asarray(maps).reshape(-1, SHAPE.front_features)
         np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-3)
         covariance = np.cov(columns.T, bias=True)

@@ -32,8 +32,7 @@ def batch():
     points = rng.uniform(10, 54, (8, 3, 2)).astype(np.float32)
     points[rng.uniform(size=(8, 3)) < 0.4] = np.nan
     points[0] = np.nan
-    images = rng.integers(0, 256, (8, 64, 64, 3), np.uint8)
-    return Batch(images, points, np.full((8, 2), 32, np.float32))
+    return Batch(rng.integers(0, 256, (8, 64, 64, 3), np.uint8), points, np.full((8, 2), 32, np.float32))
 
 
 def trained():
@@ -118,8 +117,7 @@ def gradients_of(params, scale):
 @pytest.mark.parametrize("phase", PHASES)
 def test_kernels_of_trained_nets_alone_decay(phase):
     layer = {name: np.full(4, 2.0, np.float32) for name in ("kernel", "bias")}
-    parts = ("front", "coarse", "spatial", "fine")
-    params = {part: {"params": {"layer": layer}} for part in parts}
+    params = {part: {"params": {"layer": layer}} for part in ("front", "coarse", "spatial", "fine")}
     updates = []
     for decay in (0.0, 0.5):
         optimizer = phase_optimizer(phase, steps=100, rate=1e-2, weight_decay=decay)

@@ -17,13 +17,11 @@ def pairs():
 def test_errors_are_those_of_the_carried_points(pairs):
     pair = pairs[0]
     errors = keypoint_errors(pair)
-    method = pair.methods[0]
     # The flow of a cell is exact at its centre; between centres it differs by a fraction of a cell.
-    cell = max(method.b_to_px.scale) / max(pair.b.shape[:2])
+    cell = max(pair.methods[0].b_to_px.scale) / max(pair.b.shape[:2])
     assert errors["truth"].shape == (3, len(pair.points_a))
     assert np.median(errors["truth"][0]) < 0.2 * cell
-    frame = coords.resize(pair.a.shape[:2], pair.b.shape[:2])
-    unmoved = frame(pair.points_a)
+    unmoved = coords.resize(pair.a.shape[:2], pair.b.shape[:2])(pair.points_a)
     expected = np.linalg.norm(unmoved - pair.points_b, axis=1) / max(pair.b.shape[:2])
     np.testing.assert_allclose(errors["copy"][0], expected, atol=1e-6)
     np.testing.assert_allclose(errors["truth"][2], expected, atol=1e-6)

@@ -138,8 +138,7 @@ def test_the_endpoint_error_is_the_mean_distance_over_visible_pixels():
 
 
 def test_corners_are_scored_by_the_longer_side_of_the_image():
-    everything = np.ones((20, 30), bool)
-    pairs = warped_pairs([warped((0, 0), everything)] * 2)
+    pairs = warped_pairs([warped((0, 0), np.ones((20, 30), bool))] * 2)
     assert pairs.indices.tolist() == [[0, 1], [2, 3]]
     off = pairs.keypoints.points[pairs.targets] + np.array([[[0.0, 1.5]], [[3.1, 0.0]]])
     assert score(pairs, off).mean.tolist() == [0, 0.5, 0.5]
