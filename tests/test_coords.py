@@ -87,8 +87,7 @@ def test_growing_keeps_the_middle_and_scales_the_sides(box, margin):
 
 def test_grid_cells_lie_a_stride_apart():
     cells = coords.grid((16, 8), (17, 9))(coords.cell_grid((2, 3)))
-    assert cells[0, 0].tolist() == [17, 9]
-    assert cells[1, 2].tolist() == [17 + 2 * 16, 9 + 8]
+    assert (cells[0, 0].tolist(), cells[1, 2].tolist()) == ([17, 9], [17 + 2 * 16, 9 + 8])
 
 
 def test_absent_points_stay_absent():

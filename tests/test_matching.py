@@ -122,8 +122,7 @@ def test_without_mutual_matches_there_are_none_to_draw(aligned):
 
 def test_a_laid_onto_b_looks_like_b(aligned):
     laid = matching.warp_onto_b(A, aligned, B.shape[:2])
-    assert laid.shape == B.shape
-    assert laid.dtype == np.uint8
+    assert (laid.shape, laid.dtype) == (B.shape, np.uint8)
     middle = (slice(60, 200), slice(60, 300))
     off = np.abs(laid[middle].astype(int) - B[middle]).mean()
     assert off < 0.4 * np.abs(A[middle].astype(int) - B[middle]).mean()

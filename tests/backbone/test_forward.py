@@ -136,8 +136,7 @@ def test_an_image_alone_gives_what_it_gives_in_a_batch_of_uneven_chunks(rng, mon
     largest = 23 * 23 * 24 * 4  # conv1
     monkeypatch.setattr(forward, "_BYTES_AT_ONCE", 3.5 * largest)
     together = activations(params, inputs, network=network, layers=("norm1", "conv4"))
-    assert list(together) == ["norm1", "conv4"]
-    assert together["norm1"].shape == (7, 11, 11, 24)
+    assert (list(together), together["norm1"].shape) == (["norm1", "conv4"], (7, 11, 11, 24))
     assert_layer_close(together["conv4"], np.concatenate([found["conv4"] for found in alone]), "conv4")
 
 

@@ -61,7 +61,6 @@ def assert_failed(ended: Ended, sentence: str) -> None:
 
 
 def _assert_sentence(ended: Ended, status: int, sentence: str) -> None:
-    assert ended.status == status
-    assert ended.out == ""
+    assert (ended.status, ended.out) == (status, "")
     assert re.fullmatch(r"convcorr: [^\n]+\n", ended.err), ended.err
     assert re.search(sentence, ended.err), ended.err

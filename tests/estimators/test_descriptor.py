@@ -69,8 +69,7 @@ def test_paths_and_arrays_of_any_size_mix(descriptor, images, tmp_path):
 def test_features_have_names(descriptor, images):
     features = descriptor.transform(images)
     names = descriptor.get_feature_names_out()
-    assert names.shape == features.shape[1:]
-    assert names[1] == "descriptor1"
+    assert (names.shape, names[1]) == (features.shape[1:], "descriptor1")
 
 
 def test_weights_of_a_file(descriptor, images, tmp_path):

@@ -66,8 +66,7 @@ def test_both_sides_are_timed_when_the_quality_is_equal():
     assert found["quality"]["figures"] == {"difference": 0.0}
     for side in ("ours", "peer"):
         times = found[side]
-        assert times["runs"] == MIN_RUNS
-        assert times["units"] == 6
+        assert (times["runs"], times["units"]) == (MIN_RUNS, 6)
         low, high = times["quartiles_ms"]
         assert 0 < times["min_ms"] <= low <= times["median_ms"] <= high
         assert times["first_call_s"] > 0
@@ -133,8 +132,7 @@ def test_the_command_writes_its_results_and_prints_them(tmp_path, monkeypatch, c
     assert equal == [True, False]
     assert json.loads((tmp_path / "new" / "run.json").read_text())["config"]["seconds"] == 0.0
     printed = capsys.readouterr().out
-    assert printed.count("doubling [of numbers]") == 2
-    assert printed.count("not equal") == 1
+    assert (printed.count("doubling [of numbers]"), printed.count("not equal")) == (2, 1)
     assert "skipped; nobody" in printed
 
 

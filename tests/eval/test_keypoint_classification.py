@@ -45,8 +45,7 @@ def test_keypoints_are_classified(config, monkeypatch):
     result = result_of(keypoint_classification.main, config)
     assert set(result["accuracy"]) == {"sift_20", "conv1"}
     person = result["per_category"]["person"]
-    assert person["train_samples"] == TRAIN * 13 - 1
-    assert person["test_samples"] == TEST * 14
+    assert (person["train_samples"], person["test_samples"]) == (TRAIN * 13 - 1, TEST * 14)
     assert person["outside"] == 1
     assert result["left_out"] == {"person": ["l_hip"]}
     assert person["accuracy"] == result["accuracy"]

@@ -50,8 +50,7 @@ def write_twice(folder, offsets, *, width=2 * SIDE):
 
 def test_a_photograph_twice_in_a_data_set_has_the_noise_of_its_annotations(tmp_path, offsets):
     result = result_of(tmp_path / "out", dataset=write_twice(tmp_path / "people", offsets), scale=0.5)
-    assert result["people"] == COUNT
-    assert result["pairs_exchanged"] == 1
+    assert (result["people"], result["pairs_exchanged"]) == (COUNT, 1)
     # Each of six pairs of joints of each person; the ankles of one person and the knees too are not compared.
     assert result["pairs_compared"] == 6 * COUNT - 2
     # With two annotations, sigma is the mean distance times sqrt(pi) / 2.

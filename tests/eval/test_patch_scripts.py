@@ -48,8 +48,7 @@ def config(four, database, tmp_path):
 
 def test_photographs_are_rebuilt_from_others(config):
     result = result_of(patch_reconstruction.main, config)
-    assert result["patches"] == {"conv3": 120}
-    assert set(result["scores"]) == {"conv3", "uniform"}
+    assert (result["patches"], set(result["scores"])) == ({"conv3": 120}, {"conv3", "uniform"})
     for by_k in result["scores"].values():
         assert list(by_k) == ["1", "5"]
         # A photograph that could find itself would be rebuilt without error.

@@ -43,8 +43,7 @@ def test_neighbors_vote_for_the_keypoints_of_val(root, tmp_path):
         keypoints(root), backbone=BACKBONE, sizes_px=(131,), output=Output(tmp_path)
     )
     result = result_of(keypoint_transfer.main, config)
-    assert (result["targets"], result["pairs"]) == (VAL, 25 * VAL)
-    assert result["split"] == "val"
+    assert (result["targets"], result["pairs"], result["split"]) == (VAL, 25 * VAL, "val")
     for score in result["methods"].values():
         low, high = score["interval"]["0.1"]
         assert 0 <= low <= score["pck"]["0.1"] <= high <= 1

@@ -59,8 +59,7 @@ def test_a_pixel_changes_the_cell_that_holds_it(rng):
     found = front_maps(filters, np.stack([image, brighter]), front=VGG)
     assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
     for maps, stride in with_strides(found, VGG):
-        assert maps.shape[:3] == (2, 32 // stride, 48 // stride)
-        assert maps.dtype == jnp.float32
+        assert (maps.shape[:3], maps.dtype) == ((2, 32 // stride, 48 // stride), jnp.float32)
         # Winograd's algorithm rounds.
         changes = np.abs(maps[1] - maps[0]).max(axis=-1)
         rows, columns = np.nonzero(changes > 1e-3 * changes.max())

@@ -110,8 +110,7 @@ def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
     probe, _, _ = trained
     save_fitted(tmp_path / "probe", probes.LandmarkModel(probe, SETTINGS, {"faces": 60}))
     loaded = load_fitted(tmp_path / "probe.json", probes.LandmarkModel)
-    assert loaded.features == SETTINGS
-    assert loaded.training == {"faces": 60}
+    assert (loaded.features, loaded.training) == (SETTINGS, {"faces": 60})
     test = subset(faces, range(60, 64))
     for prediction, again in zip(
         probes.predict_landmarks(probe, test, EXTRACTOR),
@@ -229,8 +228,7 @@ def test_a_compressed_probe_is_stored_in_half_precision(faces, compressed, tmp_p
         assert arrays["face:basis"].dtype == np.float16
         assert arrays["face:bias"].dtype == np.float32
     loaded = load_fitted(tmp_path / "probe", probes.LandmarkModel)
-    assert loaded.features == settings
-    assert loaded.finder.threshold == 0.4
+    assert (loaded.features, loaded.finder.threshold) == (settings, 0.4)
     np.testing.assert_allclose(loaded.finder.presence.basis, presence.basis, atol=5e-4)
     test = subset(faces, range(60, 70))
     before, after = (probes.predict_landmarks(one, test, EXTRACTOR)[-1].points for one in (probe, loaded.probe))

@@ -11,8 +11,7 @@ from convcorr_jax.probes import absolute_error, as_squares, fit_grid, reconstruc
 def test_targets_are_colours_between_0_and_1_of_photographs_of_any_size(rng):
     photographs = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((92, 46), (46, 46), (30, 97))]
     targets = rgb_targets(photographs)
-    assert targets.shape == (3, 46 * 46 * 3)
-    assert targets.dtype == np.float32
+    assert (targets.shape, targets.dtype) == ((3, 46 * 46 * 3), np.float32)
     assert targets.min() >= 0
     assert targets.max() <= 1
     np.testing.assert_array_equal(targets[1], photographs[1].reshape(-1) / np.float32(255))

@@ -91,9 +91,7 @@ def test_one_device_does_what_the_formula_says(one_device):
 def test_several_devices_and_hosts_do_the_step_of_one(one_device, count, hosts):
     results = run(devices=count, hosts=hosts)
     for host, result in enumerate(results):
-        assert result["devices"] == 4
-        assert result["traces"] == 1
-        assert result["first"] == (host == 0)
+        assert (result["devices"], result["traces"], result["first"]) == (4, 1, host == 0)
         assert result["weights"] == results[0]["weights"]
     for name in ("weights", "losses"):
         np.testing.assert_allclose(results[0][name], one_device[name], rtol=1e-5)

@@ -236,8 +236,7 @@ def convcorr(*words, **options):
 def test_a_full_disk_behind_the_output_is_one_sentence():
     for words in (["weights", "list"], ["--help"]):
         ended = convcorr(*words, setting="exec >/dev/full; ")
-        assert ended.status == 1
-        assert ended.err.count("\n") == 1
+        assert (ended.status, ended.err.count("\n")) == (1, 1)
         assert "cannot be " in ended.err
     assert "No space left" in ended.err
     # Where the sentence cannot be written either, the status remains.
@@ -247,8 +246,7 @@ def test_a_full_disk_behind_the_output_is_one_sentence():
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_closed_stream_is_the_null_device(number):
     ended = convcorr("weights", "list", setting=f"exec {number}>&-; ")
-    assert (ended.status, ended.err) == (0, "")
-    assert bool(ended.out) == (number != 1)
+    assert (ended.status, ended.err, bool(ended.out)) == (0, "", number != 1)
 
 
 def test_characters_that_the_terminal_lacks_are_escaped(tmp_path):

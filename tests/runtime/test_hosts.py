@@ -84,8 +84,7 @@ def test_a_child_that_fails_ends_the_others(coordinator):
     processes, _ = start_hosts(coordinator, [SLEEP, "raise MemoryError"])
     time.sleep(0.1)
     found = ends(processes)
-    assert found[1] == (1, "memory ran out")
-    assert found[0][0] == 1
+    assert (found[1], found[0][0]) == ((1, "memory ran out"), 1)
     assert found[0][1].startswith("host 1 of 2 (127.0.0.1) ended with 1; run the same command")
 
 

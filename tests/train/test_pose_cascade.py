@@ -76,9 +76,7 @@ def lines_of(out):
 
 def test_a_run_writes_its_results(trained):
     result = json.loads((trained / "result.json").read_text())
-    assert result["people"] == 18
-    assert result["validated"] == 2
-    assert result["left_out"] == 0
+    assert (result["people"], result["validated"], result["left_out"]) == (18, 2, 0)
     assert set(result["pck"]) == {"cascade", "coarse"}
     saved = load_fitted(trained / "model", TrainedCascade)
     assert saved.architecture.name == "tiny"

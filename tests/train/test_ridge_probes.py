@@ -44,8 +44,7 @@ def trained(tmp_path_factory, small_network):
 def test_a_saved_probe_has_a_regressor_for_every_target(trained, kind):
     found = load_fitted(trained / kind, ProbeModel)
     assert {name: len(one.bias) for name, one in found.ridges.items()} == PIXELS[kind]
-    assert found.facts["layer"] == "pool5"
-    assert found.facts["network"] == "alexnet"
+    assert (found.facts["layer"], found.facts["network"]) == ("pool5", "alexnet")
 
 
 def test_a_saved_probe_reconstructs_its_training_images(trained, small_network):
@@ -67,5 +66,4 @@ def test_attributes_have_names_and_thresholds(trained):
 
 def test_the_listing_names_the_training_data(trained):
     facts = json.loads((trained / "colors.json").read_text())
-    assert facts["datasets"] == ["rendered"]
-    assert facts["pictures"] == 4 * 8
+    assert (facts["datasets"], facts["pictures"]) == (["rendered"], 4 * 8)

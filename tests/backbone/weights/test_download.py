@@ -87,8 +87,7 @@ def test_a_file_is_fetched_once(page, total, address, weights_folder, publish):
     publish(official(f"{address}/{page}"))
     calls = []
     path = fetch("caffenet", progress=lambda done, of: calls.append((done, of)))
-    assert path == weights_folder / page
-    assert path.read_bytes() == CONTENT
+    assert (path, path.read_bytes()) == (weights_folder / page, CONTENT)
     assert calls[-1] == (len(CONTENT), total)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
     calls.clear()

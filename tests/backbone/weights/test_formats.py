@@ -218,6 +218,5 @@ def test_a_large_unpacked_file_is_read_in_reasonable_memory_and_time(tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(caffe_model.caffemodel(without_fc, weights, packed=False))
     loaded = load("caffenet", path=path)
-    assert loaded.layers == without_fc.layer_names
-    assert loaded.source == "net.caffemodel"
+    assert (loaded.layers, loaded.source) == (without_fc.layer_names, "net.caffemodel")
     np.testing.assert_array_equal(loaded.params["conv5"].bias, weights["conv5"][1])

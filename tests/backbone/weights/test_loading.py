@@ -39,8 +39,7 @@ def test_every_network_has_an_official_file():
 @pytest.mark.parametrize(("name", "key"), [("alexnet", "AlexNet_0"), ("vgg16", "VGG16_0")])
 def test_the_package_is_the_offline_default_and_its_filters_are_in_its_order(name, key):
     weights = load(name)
-    assert weights.source == f"{name}.ckpt"
-    assert weights.layers == NETWORKS[name].layer_names[:-2]
+    assert (weights.source, weights.layers) == (f"{name}.ckpt", NETWORKS[name].layer_names[:-2])
     assert weights.layers[-1] == "pool5"
     stored = pickle.loads(loading.find_packaged(name).read_bytes())[key]
     assert list(weights.params) == [x for x in NETWORKS[name].layer_names if x.startswith("conv")]

@@ -62,10 +62,8 @@ def test_pf_willow_reads_back_what_was_written(tmp_path: Path):
     first = records[0]
     assert (first.category, first.split, first.size) == ("winebottle", "test", (HEIGHT, WIDTH))
     np.testing.assert_array_equal(first.points, [[10.5, 1], [11.5, 1], [7, 30]])
-    assert first.visible.tolist() == [True, False, True]
-    assert first.left_right_pairs == ((0, 1),)
-    assert first.box == (10.5, 1, 11.5, 30)
-    assert first.normalizer_px == 29
+    assert (first.visible.tolist(), first.left_right_pairs) == ([True, False, True], ((0, 1),))
+    assert (first.box, first.normalizer_px) == ((10.5, 1, 11.5, 30), 29)
     assert load_image(first).shape == (HEIGHT, WIDTH, 3)
 
 
@@ -88,8 +86,7 @@ def test_people_read_back_what_was_written(tmp_path: Path):
     assert np.isnan(second.points[4]).all()
     assert not second.visible[4]
     assert second.visible.sum() == 13
-    assert first.normalizer_px == 12.5
-    assert first.size == (HEIGHT, WIDTH)
+    assert (first.normalizer_px, first.size) == (12.5, (HEIGHT, WIDTH))
     mirrored = coords.flip_points(first.points, width=WIDTH, left_right_pairs=first.left_right_pairs)
     left, right = (people.NAMES.index(name) for name in ("l_wrist", "r_wrist"))
     np.testing.assert_allclose(mirrored[left], [WIDTH - 1 - first.points[right, 0], first.points[right, 1]])
@@ -216,8 +213,7 @@ def test_faces_come_with_attributes_and_landmarks(tmp_path: Path):
     first, second = people.read_attributes(tmp_path)
     assert first.attributes == {"gender": 1, "smile": 2, "glasses": 2, "head_pose": 3}
     assert (first.split, second.split) == ("train", "test")
-    assert first.size == Size(32, 32)
-    assert first.normalizer_px == 20
+    assert (first.size, first.normalizer_px) == (Size(32, 32), 20)
     np.testing.assert_array_equal(second.points[0], [6, 8])
     sides = [first.names[k] for pair in first.left_right_pairs for k in pair]
     assert sides == ["left_eye", "right_eye", "left_mouth_corner", "right_mouth_corner"]
@@ -286,8 +282,7 @@ def test_frames_come_with_their_labels(tmp_path: Path):
     records = list(scenes.read_camvid(tmp_path))
     found = [(record.source_id, record.split) for record in records]
     assert found == [("b", "train"), ("a", "train"), ("c", "test")]
-    assert records[0].size == Size(16, 20)
-    assert records[0].label_names == ("sky", "road")
+    assert (records[0].size, records[0].label_names) == (Size(16, 20), ("sky", "road"))
     expected = np.select([CAMVID_MASK == 0, CAMVID_MASK == 1], [1, 2], IGNORED_LABEL)
     np.testing.assert_array_equal(load_label_map(records[0]), expected)
     shutil.copy(tmp_path / "images/a.jpg", tmp_path / "masks/a.png")

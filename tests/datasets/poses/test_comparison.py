@@ -63,8 +63,7 @@ def test_people_of_lsp_are_those_of_the_test_set(tmp_path):
         read(folder / "joints.mat", folder / "joints.mat", sides="person")
     found = read(folder / "joints.mat", folder / "joints.mat", first_pixel=0)
     np.testing.assert_array_equal(found.predicted, found.truth.points)
-    assert len(found.predicted) == 2
-    assert found.default == ProtocolChoices("torso")
+    assert (len(found.predicted), found.default) == (2, ProtocolChoices("torso"))
 
 
 def test_flic_has_sizes_where_its_file_states_them(tmp_path, rng):

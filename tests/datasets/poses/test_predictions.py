@@ -138,8 +138,7 @@ def test_the_names_of_as_many_joints_are_used(tmp_path: Path, points, lists, not
     assert set(ORDERS["mpii"]) - set(found.joints) <= {"pelvis", "thorax"}
     for place, joint in enumerate(found.joints):
         np.testing.assert_array_equal(found.points[:, place], points[:, TURNED.index(joint)])
-    assert len(found.notes) == note_count
-    assert len(found.joints) == 16 - note_count
+    assert (len(found.notes), len(found.joints)) == (note_count, 16 - note_count)
     assert all("is no known joint" in note for note in found.notes)
 
 

@@ -109,8 +109,7 @@ def test_flic_has_the_joints_of_the_release(tmp_path: Path):
     assert person.names == flic.NAMES
     np.testing.assert_array_equal(person.points[:, 0], np.array(columns) + 99.25)
     np.testing.assert_array_equal(person.points[:, 1], 199)
-    assert person.other_boxes == {"torso": (49, 99, 149, 299)}
-    assert person.normalizer_px == 9
+    assert (person.other_boxes, person.normalizer_px) == ({"torso": (49, 99, 149, 299)}, 9)
     assert person.attributes == {"seen_from_behind": 1}
 
 

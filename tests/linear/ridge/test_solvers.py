@@ -121,8 +121,7 @@ def test_predictions_are_the_best_of_their_rank(fitted, rank):
     u, singular, vt = np.linalg.svd(predictions - center, full_matrices=False)
     best = center + (u[:, :rank] * singular[:rank]) @ vt[:rank]
     np.testing.assert_allclose(low_rank.predict(fitted[0]), best, atol=2e-4)
-    assert low_rank.basis.shape == (30, rank)
-    assert low_rank.loadings.shape == (rank, 12)
+    assert (low_rank.basis.shape, low_rank.loadings.shape) == ((30, rank), (rank, 12))
 
 
 def test_projected_predictions_are_those_of_the_reduced_regression(fitted):

@@ -66,8 +66,7 @@ def test_an_object_without_a_box_is_refused(read_as):
 )
 def test_folds_follow_the_official_split(read_as, splits, folds, tested):
     (category,) = read_as(records_of(splits))
-    assert category.folds.tolist() == folds
-    assert category.tested_folds == tested
+    assert (category.folds.tolist(), category.tested_folds) == (folds, tested)
     assert category.tested.tolist() == [i for i, fold in enumerate(folds) if fold >= 0]
 
 

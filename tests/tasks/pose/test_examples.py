@@ -102,8 +102,7 @@ def test_without_scale_all_frames_show_as_many_pixels():
     assert (with_scale.scale, without.scale) == pytest.approx((128 / 50, 128 / 50))
     # All people decide the frames, though only the chosen ones are decoded.
     chosen = prepare(records, ARCHITECTURE, scale=False, rows=range(2, 3))
-    assert chosen.records == without.records[2:]
-    assert chosen.frames == without.frames[2:]
+    assert (chosen.records, chosen.frames) == (without.records[2:], without.frames[2:])
     np.testing.assert_array_equal(chosen.images, without.images[2:])
 
 

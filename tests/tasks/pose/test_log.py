@@ -26,8 +26,7 @@ def test_lines_are_on_disk_and_those_after_the_last_checkpoint_are_dropped(tmp_p
         log.add(metrics(3.0))
         log.log_losses(step, "coarse", batch=2, people_of=people_of)
         line = json.loads(path.read_text().splitlines()[-1])
-        assert line == log.lines[-1]
-        assert (line["step"], line["loss"], line["e1"]) == (step, 2.0, 2.0)
+        assert (line, line["step"], line["loss"], line["e1"]) == (log.lines[-1], step, 2.0, 2.0)
         log.log_scores(step, "coarse", Scores((0.1, 0.2, 0.3), (0.0, 0.1, 0.2)))
     again = TrainingLog(path, step=2)
     assert again.lines == log.lines[:2]

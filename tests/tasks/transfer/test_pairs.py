@@ -42,8 +42,7 @@ def test_pairs_of_a_category_keep_their_order_their_records_and_lengths():
     pairs = Pairs(records, indices, ("x", "y", "x", "z", "x"), (lengths,))
     odd = pairs.of_category("odd")
     assert [record.source_id for record in odd.records] == ["1", "3", "5"]
-    assert odd.indices.tolist() == [[0, 1], [2, 0]]
-    assert odd.groups == ("y", "z")
+    assert (odd.indices.tolist(), odd.groups) == ([[0, 1], [2, 0]], ("y", "z"))
     assert odd.scorings == (Scoring(PF_WILLOW, (11.0, 13.0, 15.0)),)
     assert pairs.subset(range(0, 5, 2)).groups == ("x", "x", "x")
 
