@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -19,7 +19,7 @@ from convcorr_jax.cli.arguments import as_json
 from convcorr_jax.descriptors import RECIPES
 from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import read_points
-from tests.builders.command_line import Ended, assert_failed, assert_refused, needs_weights, output_of, run
+from tests.builders.command_line import assert_failed, assert_refused, needs_weights, output_of, run
 
 CAT = skimage.data.chelsea()
 SHIFT = np.array([40.0, 24.0])
@@ -51,13 +51,6 @@ def unchanged(folder):
     assert snapshot() == before
 
 
-class Written(NamedTuple):
-    folder: Path
-    ended: Ended
-    values: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """What a whole run leaves, into a folder that it has to make, with points and a box in a."""
@@ -72,7 +65,8 @@ def written(tmp_path_factory):
         )
     assert ended.status == 0, ended.err
     with np.load(folder / "new" / "match.npz", allow_pickle=False) as arrays:
-        return Written(folder / "new", ended, as_json(results[0].values), dict(arrays))
+        of_run = {"values": as_json(results[0].values), "arrays": dict(arrays)}
+        return SimpleNamespace(folder=folder / "new", ended=ended, **of_run)
 
 
 @needs_weights
@@ -107,12 +101,6 @@ def test_the_object_says_what_the_summary_and_the_files_say(written):
     np.testing.assert_allclose([(one["x"], one["y"]) for one in pair["points"]], table.points, atol=1e-2)
 
 
-class Several(NamedTuple):
-    folder: Path
-    ended: Ended
-    compiled: int
-
-
 @pytest.fixture(scope="module")
 def several(written, tmp_path_factory):
     """What a folder of photographs of several sizes leaves, one of which is damaged, with a page."""
@@ -132,7 +120,7 @@ def several(written, tmp_path_factory):
         patch.setattr(aligner, "_PAGE_FACTORS", (4.0,))
         ended = run("align", folder, "--out", folder / "out", "--html", page, "--json")
     jax.monitoring.unregister_event_duration_listener(listen)
-    return Several(folder, ended, len(durations))
+    return SimpleNamespace(folder=folder, ended=ended, compiled=len(durations))
 
 
 @needs_weights

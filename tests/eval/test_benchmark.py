@@ -43,16 +43,9 @@ def doubling(*, factor: float = 2.0, calls: list | None = None, **inputs: np.nda
         difference = float(np.abs(mine["doubled"] - theirs["doubled"]).max())
         return Quality(difference == 0, "the same numbers", {"difference": difference})
 
-    return Comparison(
-        name="doubling [of numbers]",
-        unit="number",
-        inputs={"numbers": NUMBERS, **inputs},
-        ours=ours,
-        check=check,
-        required_ratio=1.0,
-        our_units=6,
-        peer_units=6,
-    )
+    units = {"unit": "number", "our_units": 6, "peer_units": 6, "required_ratio": 1.0}
+    inputs["numbers"] = NUMBERS
+    return Comparison(name="doubling [of numbers]", inputs=inputs, ours=ours, check=check, **units)
 
 
 FALTERING = doubling(falters=np.array(1))
@@ -143,15 +136,12 @@ def test_without_a_python_for_the_peers_the_way_to_make_one_is_told(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_samples_come_to_milliseconds_a_unit():
+def test_samples_come_to_milliseconds_a_unit_and_ratios_are_of_those():
     found = summary([Sample(wall, 2 * wall) for wall in (0.5, 0.1, 0.2, 0.4, 0.3)], units=10)
     assert found.pop("quartiles_ms") == pytest.approx([20.0, 40.0])
     assert found == pytest.approx(
         {"runs": 5, "median_ms": 30.0, "min_ms": 10.0, "cpu_median_ms": 60.0, "cpu_min_ms": 20.0}
     )
-
-
-def test_ratios_are_of_the_times_a_unit():
     ours = [Sample(1.0, 2.0), Sample(2.0, 4.0), Sample(4.0, 8.0)]
     found = ratio(ours, [Sample(4.0, 4.0), Sample(4.0, 4.0), Sample(8.0, 8.0)], our_units=10, peer_units=2)
     assert found.pop("quartiles") == pytest.approx([10.0, 15.0])

@@ -68,15 +68,12 @@ def test_a_photograph_twice_in_a_data_set_has_the_noise_of_its_annotations(tmp_p
     assert result["published"]["sigma_x_px"]["wrist"] == 1.57
 
 
-def test_a_data_set_without_copies_is_refused(tmp_path):
-    folder = write_people(tmp_path / "people", train=4, test=1, side=SIDE)
+def test_a_data_set_without_copies_or_with_copies_of_other_proportions_is_refused(tmp_path, offsets):
+    folder = write_people(tmp_path / "once", train=4, test=1, side=SIDE)
     message = r"no photograph occurs twice with one person each among 5 people; .*--first and --second"
     with pytest.raises(InputError, match=message):
         result_of(tmp_path / "out", dataset=folder)
-
-
-def test_copies_of_other_proportions_are_named(tmp_path, offsets):
-    folder = write_twice(tmp_path / "people", offsets, width=SIDE)
+    folder = write_twice(tmp_path / "twice", offsets, width=SIDE)
     with pytest.raises(InputError, match=r"show one photograph, cropped differently"):
         result_of(tmp_path / "out", dataset=folder)
 

@@ -7,32 +7,23 @@ import dataclasses
 
 import numpy as np
 
-from convcorr_jax.datasets import Record, Selection
+from convcorr_jax.datasets import Selection
 from convcorr_jax.probes import rgb_features
 from convcorr_jax.tasks import CategoryData, attributes, keypoints, landmarks, scenes
 from tests.builders.people import write_people
-
-
-def mirrored_points(record: Record) -> Record:
-    return dataclasses.replace(record, points=record.points[::-1].copy())
 
 
 def test_landmarks_of_tested_faces_decide_nothing(tmp_path):
     train = landmarks.read_faces(["rendered"], test=False, rendered=12)
     test = landmarks.read_faces(["rendered"], test=True, rendered=3)
     boxes = {landmarks.ANNOTATED: landmarks.annotated_boxes(test)}
-    other = dataclasses.replace(test, records=tuple(map(mirrored_points, test.records)))
+    mirrored = (dataclasses.replace(record, points=record.points[::-1].copy()) for record in test.records)
+    other = dataclasses.replace(test, records=tuple(mirrored))
 
     def predicted(faces: landmarks.FaceSet, name: str) -> landmarks.RoundPredictions:
-        return landmarks.predict_rounds(
-            train,
-            faces,
-            rgb_features(side_px=8),
-            landmarks.LandmarkOptions(rounds=1),
-            boxes=boxes,
-            path=tmp_path / name,
-            features_key={},
-        )[landmarks.ANNOTATED]
+        options, cache = landmarks.LandmarkOptions(rounds=1), {"path": tmp_path / name, "features_key": {}}
+        found = landmarks.predict_rounds(train, faces, rgb_features(side_px=8), options, boxes=boxes, **cache)
+        return found[landmarks.ANNOTATED]
 
     assert (other.points != test.points).any()
     first, again = predicted(test, "test.npz"), predicted(other, "other.npz")

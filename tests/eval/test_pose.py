@@ -173,9 +173,11 @@ def test_the_torso_is_the_one_that_was_chosen(tiny, predicted):
         np.testing.assert_allclose([torsos[number] for torsos, _ in predicted], expected, atol=1e-3)
 
 
-def test_without_scale_is_refused_where_there_is_none(run):
+def test_options_that_the_data_set_does_not_have_are_refused(run):
     with pytest.raises(InputError, match=r"these people have no scale in the data set.*--no-scale is .*mpii"):
         evaluated(run, PoseData(rendered_train=TRAINED, scale=False))
+    with pytest.raises(InputError, match="sides is for FLIC only; those of rendered are as its files"):
+        read_people("rendered", part="test", rendered=4, sides="observer")
 
 
 @pytest.fixture
@@ -200,13 +202,9 @@ def test_flic_is_scored_as_the_official_scorer_does(flic_run, sides):
     """The same predictions through both scripts have the same figures, to the last digit."""
     result = evaluated(flic_run, PoseData((str(flic_run / "flic"),), sides=sides))
     assert result["protocol"]["name"] == FLIC_PCK.name
-    config = score_predictions.Config(
-        "flic_pck",
-        flic_run / "flic" / "examples.mat",
-        flic_run / "out" / "predictions.npz",
-        interpretation=Interpretation(sides=sides, first_pixel=0),
-        output=Output(flic_run / "scored"),
-    )
+    files = (flic_run / "flic" / "examples.mat", flic_run / "out" / "predictions.npz")
+    options = {"interpretation": Interpretation(sides=sides, first_pixel=0)}
+    config = score_predictions.Config("flic_pck", *files, output=Output(flic_run / "scored"), **options)
     official = json.loads(score_predictions.main(config).read_text())
     assert result["sides"] == official["sides"] == f"{sides or 'observer'}-centric"
     columns = result["curves"]["cascade"]
@@ -322,11 +320,6 @@ def test_predictions_of_others_are_read_before_people_are_predicted(tiny, arrays
         evaluated(tiny, PoseData((path,)), peers=(tiny / "other.npz",))
 
 
-def test_sides_are_for_flic_alone():
-    with pytest.raises(InputError, match="sides is for FLIC only; those of rendered are as its files"):
-        read_people("rendered", part="test", rendered=4, sides="observer")
-
-
 @pytest.mark.slow
 def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     """All test people, with and without the torso.
@@ -337,11 +330,8 @@ def test_the_card_has_the_figures_of_genuine_people(tmp_path):
     config = pose.Config(data=PoseData((str(genuine("lspet")),)), output=Output(tmp_path / "out"))
     result = json.loads(pose.main(config).read_text())
     card = PERSON.with_suffix(".md").read_text(encoding="utf-8")
-    nets = {
-        "coarse net alone, before the spatial model": "coarse_alone",
-        "coarse net and spatial model": "coarse",
-        "cascade": "cascade",
-    }
+    nets = {"coarse net alone, before the spatial model": "coarse_alone"}
+    nets |= {"coarse net and spatial model": "coarse", "cascade": "cascade"}
     for (name, net), torso in itertools.product(nets.items(), ("annotated", "none")):
         row = f"{name} | {torso}"
         [stated] = [line for line in card.splitlines() if f"| {row} |" in line]

@@ -43,17 +43,14 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         out.mkdir(exist_ok=True)
         plan = {"steps": [3, 2, 1], "batch": 4}
         result = {
-            "pck": pck,
+            **{
+                "pck": pck,
+                "per_joint": dict.fromkeys(shares, column),
+                "spread_px": dict.fromkeys(shares, spread),
+            },
             "interval": {net: {alpha: [0.1, 0.9] for alpha in at} for net, at in pck.items()},
-            "per_joint": dict.fromkeys(shares, column),
-            "spread_px": dict.fromkeys(shares, spread),
-            "protocol": plain(LSP_PCK),
-            "part": "test",
-            "sides": "the person's own",
-            "torso": config.torso,
-            "scale": True,
-            "input_px_per_px": 0.5,
-            "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves},
+            **{"protocol": plain(LSP_PCK), "part": "test", "sides": "the person's own", "torso": config.torso},
+            **{"scale": True, "input_px_per_px": 0.5, "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves}},
             "training": {"of": config.checkpoint.parent.name, "plan": plan, "people": 5},
         }
         photograph = np.zeros((16, 16, 3), np.uint8)

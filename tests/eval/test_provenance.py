@@ -12,22 +12,13 @@ from convcorr_jax.runtime import parse, plain, write_run
 from eval.experiments import experiments
 from eval.experiments.provenance import command_of, with_provenance
 
-PREPARED = (
-    *("pf_willow", "lfpw68", "helen68", "lspet", "imagenet_sample", "mini_imagenet", "camvid"),
-    "lfw_attributes",
-)
-
-
-def roots(tmp_path):
-    data_root = tmp_path / "data with spaces"
-    for name in PREPARED:
-        make_folder(data_root / name)
-    return (None, data_root)
-
 
 @pytest.mark.parametrize("full", [False, True])
 def test_every_command_gives_the_configuration_of_its_experiment(tmp_path, full):
-    for data_root in roots(tmp_path):
+    names = "pf_willow lfpw68 helen68 lspet imagenet_sample mini_imagenet camvid lfw_attributes"
+    for name in names.split():
+        make_folder(tmp_path / "data with spaces" / name)
+    for data_root in (None, tmp_path / "data with spaces"):
         for experiment in experiments(tmp_path / "out", data_root, full=full):
             python, flag, module, *words = shlex.split(command_of(experiment))
             assert (python, flag) == ("python", "-m")
@@ -43,20 +34,10 @@ def test_options_of_the_default_are_left_out(tmp_path):
 
 def test_facts_tell_data_weights_device_and_time(tmp_path):
     experiment = experiments(tmp_path, None)[0]
-    result = {
-        "network": "alexnet",
-        "weights": "alexnet.ckpt",
-        "layer": "conv4",
-        "pairs": 12,
-        "train": {"faces": 30},
-        "protocol": plain(PF_WILLOW),
-    }
-    inputs = {
-        "code": {"version": "1.0", "sources": "0123456789abcdef0123"},
-        "records": {"rendered": "generator 3"},
-        "weights": "fedcba9876543210ffff",
-        "model": None,
-    }
+    result = {"network": "alexnet", "weights": "alexnet.ckpt", "layer": "conv4"}
+    result |= {"pairs": 12, "train": {"faces": 30}, "protocol": plain(PF_WILLOW)}
+    inputs = {"code": {"version": "1.0", "sources": "0123456789abcdef0123"}, "model": None}
+    inputs |= {"records": {"rendered": "generator 3"}, "weights": "fedcba9876543210ffff"}
     write_json(make_folder(experiment.folder) / "result.json", result)
     write_run(experiment.folder, experiment.config, seconds=3.0)
     section = with_provenance(Section("A", ""), experiment, result, inputs)

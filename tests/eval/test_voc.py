@@ -60,14 +60,8 @@ def test_keypoints_of_val_are_predicted_by_ridge_regression(root, tmp_path):
 
 
 def test_keypoints_of_val_are_classified(root, tmp_path):
-    config = keypoint_classification.Config(
-        keypoints(root),
-        BACKBONE,
-        FeatureOptions(layers=("conv1",), radii_px=(20,)),
-        costs=(1e-2, 1e-1),
-        windows=0,
-        output=Output(tmp_path),
-    )
+    few = {"features": FeatureOptions(layers=("conv1",), radii_px=(20,)), "costs": (1e-2, 1e-1), "windows": 0}
+    config = keypoint_classification.Config(keypoints(root), BACKBONE, output=Output(tmp_path), **few)
     assert set(result_of(keypoint_classification.main, config)["accuracy"]) == {"conv1", "sift_20"}
 
 

@@ -46,8 +46,8 @@ def fitted(train, backgrounds):
     return probe, fit_finder(train, backgrounds, probe, EXTRACTOR, OPTIONS, cache=compute_uncached)
 
 
-def test_the_threshold_lies_between_faces_and_backgrounds(train, backgrounds, fitted):
-    _, finder = fitted
+def test_the_threshold_lies_between_faces_and_backgrounds_of_which_few_are_refused(train, backgrounds, fitted):
+    probe, finder = fitted
     assert finder.faces.shape == (len(train.records),)
     # Every fortieth of 41 backgrounds is held out.
     assert finder.backgrounds.shape == (2,)
@@ -55,11 +55,8 @@ def test_the_threshold_lies_between_faces_and_backgrounds(train, backgrounds, fi
     assert finder.finder.threshold == pytest.approx((low + high) / 2)
     assert finder.faces.mean() > 0.3
     assert finder.finder.presence.basis.shape == (12 * 12 * 3, 1)
-
-
-def test_too_few_backgrounds_are_refused(train, backgrounds, fitted):
     with pytest.raises(InputError, match="39 backgrounds are passed; at least 40"):
-        fit_finder(train, backgrounds[:39], fitted[0], EXTRACTOR, OPTIONS, cache=compute_uncached)
+        fit_finder(train, backgrounds[:39], probe, EXTRACTOR, OPTIONS, cache=compute_uncached)
 
 
 @needs_weights

@@ -30,16 +30,14 @@ def test_the_defaults_are_those_of_the_script():
     assert config.output.out == Path("runs/script")
 
 
+FLAGS = {
+    **{"--dataset": "lspet", "--data-root": "/data", "--rendered-train": "3", "--rendered-test": "2"},
+    **{"--network": "alexnet", "--weights": "a.npz", "--out": "runs/other", "--seed": "5"},
+}
+
+
 def test_flags_are_flat():
-    config = parse(
-        Config,
-        [
-            *("--dataset", "lspet", "--data-root", "/data", "--rendered-train", "3"),
-            *("--rendered-test", "2", "--network", "alexnet", "--weights", "a.npz"),
-            *("--out", "runs/other", "--seed", "5"),
-        ],
-    )
-    assert config == Config(
+    assert parse(Config, [word for flag in FLAGS.items() for word in flag]) == Config(
         data=Data("lspet", Path("/data"), 3, 2),
         backbone=Backbone("alexnet", Path("a.npz")),
         output=Output(Path("runs/other")),
@@ -53,10 +51,7 @@ def test_the_help_lists_every_flag(capsys):
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert "What the script does." in text
-    for flag in (
-        *("--dataset", "--data-root", "--rendered-train", "--rendered-test"),
-        *("--network", "--weights", "--out", "--seed"),
-    ):
+    for flag in FLAGS:
         assert f"{flag} " in text
 
 

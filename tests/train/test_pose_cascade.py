@@ -74,26 +74,24 @@ def lines_of(out):
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_run_writes_its_results(trained):
+def test_a_run_writes_its_results_and_its_best_checkpoint_is_the_model(trained):
     result = json.loads((trained / "result.json").read_text())
     assert (result["people"], result["validated"], result["left_out"]) == (18, 2, 0)
     assert set(result["pck"]) == {"cascade", "coarse"}
-    saved = load_fitted(trained / "model", TrainedCascade)
-    assert saved.architecture.name == "tiny"
-    assert saved.training["best_step"] == result["best_step"]
     assert read_image(trained / "curves.png").shape[1] > 400
     assert (trained / "run.json").exists()
+    saved, best = load_fitted(trained / "model", TrainedCascade), checkpoint.read_best(trained / "checkpoints")
+    assert (saved.architecture.name, saved.training["best_step"]) == ("tiny", result["best_step"])
+    means = [np.mean(list(one["pck"]["cascade"].values())) for one in lines_of(trained) if "pck" in one]
+    assert best.metric == pytest.approx(max(means))
+    half = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), best.params)
+    chex.assert_trees_all_equal(saved.params, half)
 
 
 def test_every_phase_is_logged(trained):
     lines = lines_of(trained)
     assert [(one["step"], one["phase"]) for one in lines if "pck" in one] == [
-        (2, "coarse"),
-        (4, "coarse"),
-        (5, "coarse"),
-        (6, "fine"),
-        (8, "fine"),
-        (10, "joint"),
+        *((2, "coarse"), (4, "coarse"), (5, "coarse"), (6, "fine"), (8, "fine"), (10, "joint"))
     ]
     for one in lines:
         if "loss" in one:
@@ -101,15 +99,6 @@ def test_every_phase_is_logged(trained):
             assert (one["e2"] > 0) == (one["phase"] != "coarse")
             # A phase's first step is not timed: it waits for the compiler.
             assert one.get("images_per_s", 1) > 0
-
-
-def test_the_best_checkpoint_is_the_model(trained):
-    best = checkpoint.read_best(trained / "checkpoints")
-    scores = [one for one in lines_of(trained) if "pck" in one]
-    means = [np.mean(list(one["pck"]["cascade"].values())) for one in scores]
-    assert best.metric == pytest.approx(max(means))
-    half = jax.tree.map(lambda leaf: np.float32(np.float16(leaf)), best.params)
-    chex.assert_trees_all_equal(load_fitted(trained / "model", TrainedCascade).params, half)
 
 
 # The run of the fixture, which kills itself at its nth batch.
@@ -146,8 +135,7 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
     assert started(100) == 0
     found, expected = (folder / "checkpoints" for folder in (out, trained))
     chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
-    steps = [sorted(path.name for path in folder.iterdir()) for folder in (found, expected)]
-    assert steps[0] == steps[1]
+    assert sorted(os.listdir(found)) == sorted(os.listdir(expected))
     for one, other in zip(lines_of(out), lines_of(trained), strict=True):
         one.pop("images_per_s", None)
         other.pop("images_per_s", None)
@@ -404,21 +392,17 @@ def others(tmp_path_factory):
     return write_people(tmp_path_factory.mktemp("data") / "others", train=6, test=1, side=64, change=change)
 
 
-def ids_of(records, folder):
-    return [record.source_id for record in records if str(folder) in str(record.image)]
-
-
 def test_several_data_sets_train_together_and_the_first_validates(people, others):
     data = PoseData((people, others))
     read = {part: read_part(data, part) for part in ("train", "validation", "test")}
-    of_first, of_second = ({part: ids_of(read[part], folder) for part in read} for folder in (people, others))
-    for part in ("train", "validation", "test"):
+    of_first, of_second = (
+        {part: [one.source_id for one in read[part] if str(folder) in str(one.image)] for part in read}
+        for folder in (people, others)
+    )
+    for part in read:
         assert of_first[part] == [record.source_id for record in read_people(people, part=part)]
-    assert of_second == {
-        "train": [f"{number}.png" for number in (3, 2, 1, 6, 5, 4)],
-        "validation": [],
-        "test": ["0.png"],
-    }
+    of_train = [f"{number}.png" for number in (3, 2, 1, 6, 5, 4)]
+    assert of_second == {"train": of_train, "validation": [], "test": ["0.png"]}
     assert [len(part) for part in read.values()] == [18 + 6, 2, 2 + 1]
 
 
@@ -487,8 +471,7 @@ def test_a_cascade_with_a_front_is_trained_and_saved(people, tmp_path, fronted, 
         assert np.abs(found - kernel).max() <= 0.51 / 127 * np.abs(kernel - before).max() + 1e-6
     # Finished, and started again without its cache.
     monkeypatch.setattr(training, "compiled_step", None)
-    options = PERSON_PLAN | {"clear_cache": True}
-    pose_cascade.main(config(people, tmp_path, **options))
+    pose_cascade.main(config(people, tmp_path, clear_cache=True, **PERSON_PLAN))
     assert not (tmp_path / "features").exists()
     assert json.loads((tmp_path / "result.json").read_text())["best_step"] == facts["best_step"]
 

@@ -25,15 +25,9 @@ def test_faces_exchange_their_sides_in_a_mirror():
 
 
 def records_of(splits):
+    dot = {"category": "dot", "names": ("dot",)}
     return [
-        record_of(
-            BLACK,
-            category="dot",
-            split=split,
-            source_id=str(number),
-            names=("dot",),
-            points=np.array([[number, 2.0]]),
-        )
+        record_of(BLACK, split=split, source_id=str(number), points=np.array([[number, 2.0]]), **dot)
         for number, split in enumerate(splits)
     ]
 

@@ -31,14 +31,9 @@ def bright_pixel(x, y):
     """A dark photograph with a bright pixel, which is the left of two keypoints."""
     image = np.zeros((64, 128, 3), np.uint8)
     image[y, x] = 255
-    return record_of(
-        image,
-        source_id=f"{x} {y}",
-        names=("l_dot", "r_dot"),
-        points=np.array([[x, y], [np.nan, np.nan]], float),
-        left_right_pairs=((0, 1),),
-        box=coords.Box(31.5, 7.5, 95.5, 39.5),
-    )
+    points, box = np.array([[x, y], [np.nan, np.nan]], float), coords.Box(31.5, 7.5, 95.5, 39.5)
+    sides = {"names": ("l_dot", "r_dot"), "left_right_pairs": ((0, 1),)}
+    return record_of(image, source_id=f"{x} {y}", points=points, box=box, **sides)
 
 
 def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
@@ -61,16 +56,11 @@ def test_a_bright_pixel_lies_where_its_point_says_mirrored_too(tmp_path):
 @pytest.fixture
 def category(rng):
     """Eight training and four tested squares of noise, whose keypoints are anywhere."""
+    images, points = rng.integers(0, 256, (12, 40, 40, 3), np.uint8), rng.uniform(0, 39, (12, 2, 2))
+    fields = {"names": ("a", "b"), "box": coords.whole_image((40, 40))}
     records = [
-        record_of(
-            rng.integers(0, 256, (40, 40, 3), dtype=np.uint8),
-            source_id=str(number),
-            split="train" if number < 8 else "test",
-            names=("a", "b"),
-            points=rng.uniform(0, 39, (2, 2)),
-            box=coords.whole_image((40, 40)),
-        )
-        for number in range(12)
+        record_of(images[i], source_id=str(i), split=split, points=points[i], **fields)
+        for i, split in enumerate(["train"] * 8 + ["test"] * 4)
     ]
     return category_of(records, np.repeat([-1, 0], [8, 4]))
 

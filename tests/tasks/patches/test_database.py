@@ -165,13 +165,10 @@ def test_damage_is_named_and_rebuilt(folder, whole, weights, records, name, dama
     assert contents(folder) == whole
 
 
-def test_a_missing_file_is_named(folder):
+def test_a_missing_file_and_damage_before_a_killed_chunk_are_found(folder, whole, weights, records):
     (folder / "conv1.float16").unlink()
     with pytest.raises(InputError, match=r"conv1\.float16 is damaged"):
         read_database(folder, "conv1")
-
-
-def test_damage_before_a_killed_chunk_is_found_on_going_on(folder, whole, weights, records):
     manifest = json.loads(whole["manifest.json"])
     manifest["chunks"].pop()
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -69,8 +69,7 @@ def test_people_who_cannot_be_read_are_never_drawn():
 
 def test_so_many_people_for_each_place_are_divided():
     least = 5 * batches.LEAST_FOR_EACH_PLACE
-    assert Sampling(least - 1, 5, 0).classes == 1
-    assert Sampling(least, 5, 0).classes == 5
+    assert [Sampling(people, 5, 0).classes for people in (least - 1, least)] == [1, 5]
 
 
 def test_batches_are_loaded_in_advance_in_their_order():

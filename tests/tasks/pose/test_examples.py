@@ -45,12 +45,9 @@ def test_a_joint_lies_where_its_pixel_is_shown(size):
     np.testing.assert_allclose(people.to_frame[0].scale, 128 / max(size), rtol=0.05)
 
 
-def test_beyond_the_photograph_its_border_is_repeated():
+def test_beyond_the_photograph_its_border_is_repeated_and_joints_are_missing():
     record = dataclasses.replace(person(size=(60, 80)), image=np.full((60, 80, 3), 90, np.uint8))
     assert (prepare([record], ARCHITECTURE).images == 90).all()
-
-
-def test_joints_outside_the_frame_are_missing_and_all_may_be():
     outside = POINTS.copy()
     outside[4] = [-3, 20]
     people = prepare([person(outside), person(np.full((5, 2), np.nan))], ARCHITECTURE)
@@ -238,12 +235,9 @@ def test_a_tenth_of_the_training_split_validates_unless_the_data_set_has_a_split
     assert parts_of("rendered", field="split", rendered=20) == [["train"] * 18, ["train"] * 2, ["test"] * 5]
 
 
-def test_people_who_lack_a_joint_of_the_network_are_refused():
+def test_people_who_lack_a_joint_of_the_network_and_a_data_set_without_people_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"flic-8x predicts l_elbow, l_wrist, .*, which the people lack"):
         prepare([person()], flic())
-
-
-def test_a_data_set_without_people_is_refused(tmp_path):
     path = write_people(tmp_path / "people", train=0, test=3, side=40)
     with pytest.raises(InputError, match="has no people for train"):
         read_people(path, part="train")

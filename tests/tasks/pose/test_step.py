@@ -22,10 +22,6 @@ from tests.builders.processes import printed
 NAMES = ("l_hand", "r_hand", "nose")
 
 
-def architecture():
-    return tiny_small(NAMES, ((0, 1),), spatial_dropout=0.2)
-
-
 def batch():
     """Some joints are missing, so that the parts of a batch have different numbers of them."""
     rng = np.random.default_rng(4)
@@ -36,7 +32,7 @@ def batch():
 
 
 def trained():
-    shape = architecture()
+    shape = tiny_small(NAMES, ((0, 1),), spatial_dropout=0.2)
     rng = np.random.default_rng(5)
     params = jax.tree.map(
         lambda leaf: jnp.asarray(0.1 * rng.standard_normal(leaf.shape), leaf.dtype),
@@ -44,8 +40,7 @@ def trained():
     )
     # Adam would make steps as large of gradients that are nothing but rounding.
     update = optax.sgd(1e-3, momentum=0.9)
-    state = TrainState(jnp.asarray(0), params, params, update.init(params))
-    state = devices.replicate(state)
+    state = devices.replicate(TrainState(jnp.asarray(0), params, params, update.init(params)))
     step = compiled_step(shape, "joint", update, augmentation=Augmentation(), first=0, seed=1)
     for _ in range(3):
         state, metrics = step(state, devices.shard(batch()))
@@ -91,12 +86,12 @@ def person_batch(*, features=False):
     ("phase", "trained"),
     [("coarse", {"coarse"}), ("fine", {"spatial", "fine"}), ("joint", {"front", "coarse", "spatial", "fine"})],
 )
-def test_steps_change_what_their_phase_trains_and_nothing_else(phase, trained):
+def test_steps_change_what_their_phase_trains_and_nothing_else_and_compile_once(phase, trained, monkeypatch):
     """Bit for bit, in spite of weight decay, momentum and the running mean."""
+    monkeypatch.setattr(step_module, "loss", chex.assert_max_traces(step_module.loss, n=1))
     before = jax.device_get(cascade.init(jax.random.key(3), PERSON))
     optimizer = phase_optimizer(phase, steps=5, rate=1e-2, front_rate=0.5, weight_decay=0.3)
-    state = TrainState(jnp.asarray(0), before, before, optimizer.init(before))
-    state = devices.replicate(state)
+    state = devices.replicate(TrainState(jnp.asarray(0), before, before, optimizer.init(before)))
     step = compiled_step(PERSON, phase, optimizer, augmentation=Augmentation(), first=0, seed=1)
     for _ in range(3):
         state, metrics = step(state, devices.shard(person_batch(features=phase == "coarse")))
@@ -160,13 +155,3 @@ def test_all_phases_have_optimizers_of_one_state():
     for state in states[1:]:
         chex.assert_trees_all_equal_shapes_and_dtypes(states[0], state)
         chex.assert_trees_all_equal_structs(states[0], state)
-
-
-def test_a_step_compiles_once_for_features(monkeypatch):
-    monkeypatch.setattr(step_module, "loss", chex.assert_max_traces(step_module.loss, n=1))
-    params = cascade.init(jax.random.key(3), PERSON)
-    optimizer = phase_optimizer("coarse", steps=5, rate=1e-2)
-    step = compiled_step(PERSON, "coarse", optimizer, augmentation=Augmentation(), first=0, seed=1)
-    state = devices.replicate(TrainState(jnp.asarray(0), params, params, optimizer.init(params)))
-    for _ in range(3):
-        state, _ = step(state, devices.shard(person_batch(features=True)))
