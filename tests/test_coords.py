@@ -17,10 +17,7 @@ transforms = st.builds(lambda scale, shift: coords.Transform(np.array(scale), np
 places = st.lists(st.tuples(shifts, shifts), min_size=1, max_size=5).map(np.array)
 boxes = st.builds(
     lambda x0, y0, width, height: coords.Box(x0, y0, x0 + width, y0 + height),
-    shifts,
-    shifts,
-    st.floats(0.1, 1e3),
-    st.floats(0.1, 1e3),
+    *(shifts, shifts, st.floats(0.1, 1e3), st.floats(0.1, 1e3)),
 )
 sizes = st.tuples(st.integers(1, 500), st.integers(1, 500))
 # Coordinates reach 1e3 * 20 * 20; double precision leaves about ten digits of that after three maps.
@@ -140,15 +137,8 @@ def test_the_tight_box_ignores_absent_points():
 def test_points_on_the_edges_are_inside(kind):
     whole = coords.whole_image((40, 56))
     inside = [(-0.5, 3.0), (55.5, 3.0), (3.0, -0.5), (3.0, 39.5)]
-    beyond = [
-        (-0.6, 3.0),
-        (55.6, 3.0),
-        (3.0, -0.6),
-        (3.0, 39.6),
-        (np.nan, np.nan),
-        (np.nan, 3.0),
-        (3.0, np.inf),
-    ]
+    beyond = [(-0.6, 3.0), (55.6, 3.0), (3.0, -0.6), (3.0, 39.6)]
+    beyond += [(np.nan, np.nan), (np.nan, 3.0), (3.0, np.inf)]
     points = (jnp.asarray if kind is jnp.float32 else np.asarray)(inside + beyond, dtype=kind)
     expected = [True] * len(inside) + [False] * len(beyond)
     assert coords.inside(points, whole).tolist() == expected

@@ -12,11 +12,8 @@ import pytest
 from tests.builders import house
 
 DOCSTRING = '"""A file."""\n'
-FLOW, LAYERS, MODEL = (
-    "convcorr_jax/flow/warping.py",
-    "convcorr_jax/pose/layers.py",
-    "convcorr_jax/keypoints/model.py",
-)
+FLOW, LAYERS = "convcorr_jax/flow/warping.py", "convcorr_jax/pose/layers.py"
+MODEL = "convcorr_jax/keypoints/model.py"
 # A rule, a file, what is planted in it, and what the rule must report.
 PLANTED = [
     ("imports", "convcorr_jax/metrics/pck.py", "from convcorr_jax.flow import align", "flow"),

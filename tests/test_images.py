@@ -93,13 +93,9 @@ def test_an_image_at_its_own_size_is_itself():
 def test_sampling_agrees_with_opencv(rng):
     image = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
     position = rng.uniform(-3, 45, (20, 25, 2))
-    expected = cv2.remap(
-        image.astype(np.float32),
-        position[..., 0].astype(np.float32),
-        position[..., 1].astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    maps = (position[..., axis].astype(np.float32) for axis in (0, 1))
+    options = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+    expected = cv2.remap(image.astype(np.float32), *maps, **options)
     # OpenCV rounds positions to 1/32 pixel, and no slope is steeper than 255 levels a pixel.
     np.testing.assert_allclose(images.sample(image, position), expected, atol=255 / 32)
 

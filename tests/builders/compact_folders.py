@@ -28,14 +28,9 @@ def pf_willow_annotations() -> dict[str, Any]:
 
     def image(number: int) -> dict[str, Any]:
         return {
-            "id": number,
-            "file": f"images/{number}.png",
-            "category": "winebottle",
-            "source": f"winebottle(M)/{number}.png",
-            "width": WIDTH,
-            "height": HEIGHT,
-            "keypoints": [[3.5 + number, 1.0], [11.5, 1.0], [7.0, 30.0]],
-            "visible": [1, 0, 1],
+            **{"id": number, "file": f"images/{number}.png", "category": "winebottle"},
+            **{"source": f"winebottle(M)/{number}.png", "width": WIDTH, "height": HEIGHT},
+            **{"keypoints": [[3.5 + number, 1.0], [11.5, 1.0], [7.0, 30.0]], "visible": [1, 0, 1]},
             "bbox": [3.5 + number, 1.0, 11.5, 30.0],
         }
 
@@ -108,14 +103,9 @@ def lspet_arrays() -> dict[str, np.ndarray]:
     visible = np.ones((2, 14), bool)
     visible[1, 4] = False
     joints[1, 4] = 0
-    return {
-        "image": np.array(["a.png", "b.png"]),
-        "split": np.array(["train", "test"]),
-        "joints": joints,
-        "visible": visible,
-        "size_wh": np.array([[WIDTH, HEIGHT]] * 2, np.int32),
-        "torso": np.array([12.5, 8.0], np.float32),
-    }
+    people = {"image": np.array(["a.png", "b.png"]), "split": np.array(["train", "test"])}
+    people |= {"joints": joints, "visible": visible, "torso": np.array([12.5, 8.0], np.float32)}
+    return people | {"size_wh": np.array([[WIDTH, HEIGHT]] * 2, np.int32)}
 
 
 def write_lspet(folder: Path) -> Path:

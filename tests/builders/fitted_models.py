@@ -15,17 +15,12 @@ def keypoint_model(fingerprint: str = "of tests") -> KeypointModel:
     """Return a model of random detectors of SIFT, for weights with this fingerprint."""
     rng = np.random.default_rng(0)
     return KeypointModel(
-        category="face",
-        names=("nose", "chin"),
-        cells=SiftCells(),
-        network="alexnet",
-        fingerprint=fingerprint,
+        **{"category": "face", "names": ("nose", "chin"), "cells": SiftCells(), "network": "alexnet"},
+        **{"fingerprint": fingerprint, "positive": "exponential", "eta": 0.1},
         detectors=Detectors(rng.normal(size=(2, 1, 1, 128)).astype(np.float32), np.zeros(2, np.float32)),
         calibration=Calibration(np.ones(2), np.zeros(2)),
         features=rng.random((4, 2)).astype(np.float16),
         points=rng.uniform(100, 500, (4, 2, 2)),
-        positive="exponential",
-        eta=0.1,
         basis=rng.normal(0, 0.01, (9216, 2)).astype(np.float16),
     )
 

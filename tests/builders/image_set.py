@@ -36,35 +36,20 @@ def read_records(folder: Path) -> list[Record]:
 
 def plain_record(image: Path | bytes | np.ndarray, source_id: str, *, split: str) -> Record:
     """Return a record of one keypoint, which single precision cannot represent, without optional fields."""
-    return Record(
-        image=image,
-        size=SIZE,
-        category="cat",
-        source_id=source_id,
-        split=split,
-        names=("nose",),
-        points=np.array([[0.1, 1 / 3]]),
-        visible=np.array([True]),
-    )
+    point = {"names": ("nose",), "points": np.array([[0.1, 1 / 3]]), "visible": np.array([True])}
+    return Record(image=image, size=SIZE, category="cat", source_id=source_id, split=split, **point)
 
 
 def full_record(image: Path | bytes | np.ndarray, label_map: bytes | np.ndarray) -> Record:
     """Return a record with all fields: names beyond ASCII, an absent and a hidden point, an empty part."""
     return Record(
-        image=image,
-        size=SIZE,
-        category="Kätzchen",
-        source_id="写真/1",
-        split="train",
+        **{"image": image, "size": SIZE, "category": "Kätzchen", "source_id": "写真/1", "split": "train"},
         names=("links", "右", "nose"),
         points=np.array([[0.1, 1e-9], [np.nan, np.nan], [17.3, 1 / 3]]),
-        visible=np.array([True, False, False]),
-        left_right_pairs=((1, 0),),
+        **{"visible": np.array([True, False, False]), "left_right_pairs": ((1, 0),)},
         part_sets={"eyes": (1, 0), "none": (), "face": (0, 1, 2)},
         box=coords.Box(-0.5, 0.1, 7 / 3, 17.5),
         other_boxes={"head": coords.Box(1.1, 2.2, 3.3, 4.4), "torso": coords.Box(0.0, 0.0, 1.0, 2.0)},
-        normalizer_px=np.pi,
-        attributes={"scale": 0.1, "smiling": -1.0},
-        label_map=label_map,
-        label_names=("cat", "sofa"),
+        **{"normalizer_px": np.pi, "attributes": {"scale": 0.1, "smiling": -1.0}},
+        **{"label_map": label_map, "label_names": ("cat", "sofa")},
     )

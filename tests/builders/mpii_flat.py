@@ -10,13 +10,9 @@ import numpy as np
 def write_h5(path: Path, *, count: int = 2, **changes: Any) -> Path:
     """Write people with all joints at (1, 1), or with other arrays; None leaves an array out."""
     arrays = {
-        "imgname": np.array([b"a.jpg"] * count),
-        "part": np.ones((count, 16, 2)),
-        "visible": np.ones((count, 16)),
-        "center": np.ones((count, 2)),
-        "person": np.arange(float(count)),
-        "scale": np.ones(count),
-        "normalize": np.ones(count),
+        **{"imgname": np.array([b"a.jpg"] * count), "person": np.arange(float(count))},
+        **{"part": np.ones((count, 16, 2)), "visible": np.ones((count, 16)), "center": np.ones((count, 2))},
+        **{"scale": np.ones(count), "normalize": np.ones(count)},
     }
     with h5py.File(path, "w") as stored:
         for name, array in (arrays | changes).items():

@@ -46,24 +46,12 @@ def known_pair(photograph: int) -> MatchedPair:
     flow = flow / to_px.scale
     cells = coords.cell_grid((CELLS, CELLS))
     distance = np.linalg.norm((cells + flow)[:, :, None, None] - cells[None, None], axis=-1)
-    method = MethodMatches(
-        "truth",
-        to_px,
-        to_px,
-        (0.01, 0.1, 1.0),
-        np.stack([flow, 0.5 * flow, 0 * flow]),
-        np.stack([np.exp(-distance.min(axis=(2, 3)))] * 3),
-        distance,
-    )
-    return MatchedPair(
-        warped.source.source_id,
-        np.asarray(warped.source.image),
-        np.asarray(warped.target.image),
-        (method, copy_matches(method)),
-        warped.source.points,
-        warped.target.points,
-        warped.source.names,
-    )
+    flows = np.stack([flow, 0.5 * flow, 0 * flow])
+    confidence = np.stack([np.exp(-distance.min(axis=(2, 3)))] * 3)
+    method = MethodMatches("truth", to_px, to_px, (0.01, 0.1, 1.0), flows, confidence, distance)
+    source, target = warped.source, warped.target
+    photographs, methods = map(np.asarray, (source.image, target.image)), (method, copy_matches(method))
+    return MatchedPair(source.source_id, *photographs, methods, source.points, target.points, source.names)
 
 
 def whole_page() -> Page:
@@ -84,19 +72,9 @@ def whole_page() -> Page:
     )
     response = np.zeros((6, 6))
     response[2, 3] = 1.0
-    layers = layers_data(
-        [
-            LayerResponses(
-                "nose",
-                photograph,
-                np.array([30.0, 20.0]),
-                (response, response.T),
-                (coords.resize((6, 6), (height, width)),) * 2,
-            )
-        ],
-        {"conv1": "conv1: 20 %", "conv2": "conv2: 30 %"},
-        shown=0,
-    )
+    to_px, maps = (coords.resize((6, 6), (height, width)),) * 2, (response, response.T)
+    nose = LayerResponses("nose", photograph, np.array([30.0, 20.0]), maps, to_px)
+    layers = layers_data([nose], {"conv1": "conv1: 20 %", "conv2": "conv2: 30 %"}, shown=0)
     columns = ("method", *(f"a rather long column {number}" for number in range(12)))
     table = Table("A wide table", columns, (("ours", *(0.123,) * 12), ("paper", *(None,) * 12)))
     white = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="

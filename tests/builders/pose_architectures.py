@@ -30,10 +30,7 @@ TINY = Architecture(
 )
 TINY_LSP = replace(
     small(lsp.NAMES, lsp.LEFT_RIGHT_PAIRS),
-    features=(4, 4, 4),
-    group_norm=False,
-    hidden=(8, 4, 4),
-    fine_features=4,
+    **{"features": (4, 4, 4), "group_norm": False, "hidden": (8, 4, 4), "fine_features": 4},
 )
 """The preset ``small`` for the joints of LSP, with few features."""
 TINY_HANDS = replace(
@@ -50,18 +47,9 @@ def tiny_small(
     joints: tuple[str, ...], pairs: tuple[tuple[int, int], ...], *, spatial_dropout: float = 0.2, **options: Any
 ) -> Architecture:
     """The preset ``small`` with few features and pixels, in which a training step takes a moment."""
-    return replace(
-        small(joints, pairs, **options),
-        name="tiny",
-        input_size=Size(64, 64),
-        levels=1,
-        features=(8, 8),
-        patch_window=3,
-        hidden=(8,),
-        fine_features=4,
-        fine_window=8,
-        spatial_dropout=spatial_dropout,
-    )
+    few = {"name": "tiny", "input_size": Size(64, 64), "levels": 1, "features": (8, 8), "patch_window": 3}
+    few |= {"hidden": (8,), "fine_features": 4, "fine_window": 8, "spatial_dropout": spatial_dropout}
+    return replace(small(joints, pairs, **options), **few)
 
 
 def examples(rng: np.random.Generator, *, count: int = 2, size: Size = TINY.input_size) -> Batch:
@@ -81,14 +69,6 @@ def tiny_person(
     **changes: Any,
 ) -> Architecture:
     """The preset ``person`` with few features of its own and an input of 64 x 48 pixels."""
-    few = {
-        "name": f"tiny-{front}",
-        "input_size": Size(48, 64),
-        "features": (8, 8),
-        "hidden": (8,),
-        "front_features": 6,
-        "fine_window": 16,
-        "fine_features": 4,
-        "frame_px": 50.0,
-    }
+    few = {"name": f"tiny-{front}", "input_size": Size(48, 64), "features": (8, 8), "hidden": (8,)}
+    few |= {"front_features": 6, "fine_window": 16, "fine_features": 4, "frame_px": 50.0}
     return replace(person(joints, pairs, front=front), **(few | changes))

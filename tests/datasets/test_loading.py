@@ -68,23 +68,12 @@ def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path: Path):
             loading.find_folder(name, data_root=tmp_path / "root")
 
 
+OUTSIDE = ("/etc/passwd", "../outside.png", "a/../../outside.png", "..\\x", "a\0b", "a" * 5000, "")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [
-        *(
-            (name, "folder")
-            for name in (
-                "/etc/passwd",
-                "../outside.png",
-                "a/../../outside.png",
-                "..\\x",
-                "a\0b",
-                "a" * 5000,
-                "",
-            )
-        ),
-        ("absent.png", r"absent\.png does not exist"),
-    ],
+    [*((name, "folder") for name in OUTSIDE), ("absent.png", r"absent\.png does not exist")],
 )
 def test_a_file_that_is_not_in_the_folder_is_refused(tmp_path: Path, name: str, sentence: str):
     (tmp_path / "outside.png").write_bytes(b"x")

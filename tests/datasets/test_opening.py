@@ -111,14 +111,8 @@ def test_pairs_of_an_official_release_go_before_those_of_a_compact_copy(tmp_path
 
 
 def prepare_lsp(source: Path, folder: Path) -> None:
-    prepared.prepare(
-        functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"]),
-        folder,
-        name="lsp",
-        version=folder.name,
-        description="a test",
-        processes=1,
-    )
+    read = functools.partial(opening.read_folder, source, dataset=DATASETS["lsp"])
+    prepared.prepare(read, folder, name="lsp", version=folder.name, description="a test", processes=1)
 
 
 def test_the_latest_prepared_version_goes_before_older_ones_and_the_release(tmp_path: Path):

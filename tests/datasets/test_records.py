@@ -35,20 +35,11 @@ def image(rng: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture
 def record(image: np.ndarray) -> Record:
-    return Record(
-        image=image,
-        size=SIZE,
-        category="cat",
-        source_id="cat 1",
-        split="train",
-        names=("left ear", "right ear", "tail"),
-        points=np.array([[1.0, 2.0], [5.0, 2.0], [np.nan, np.nan]]),
-        visible=np.array([True, False, False]),
-        left_right_pairs=((0, 1),),
-        box=coords.Box(0.0, 0.0, 10.0, 10.0),
-        label_map=np.full(SIZE, IGNORED_LABEL, np.uint8),
-        label_names=("head",),
-    )
+    points = np.array([[1.0, 2.0], [5.0, 2.0], [np.nan, np.nan]])
+    fields = {"names": ("left ear", "right ear", "tail"), "points": points, "left_right_pairs": ((0, 1),)}
+    fields |= {"visible": np.array([True, False, False]), "box": coords.Box(0.0, 0.0, 10.0, 10.0)}
+    fields |= {"label_map": np.full(SIZE, IGNORED_LABEL, np.uint8), "label_names": ("head",)}
+    return Record(image=image, size=SIZE, category="cat", source_id="cat 1", split="train", **fields)
 
 
 def png(image: np.ndarray) -> bytes:

@@ -62,13 +62,8 @@ def test_equals_opencv(name):
     kept, opencv = cv2.SIFT.create().compute(cv2.cvtColor(PHOTOGRAPHS[name], cv2.COLOR_RGB2GRAY), keypoints)
     assert len(kept) == len(centers)
     turned = opencv.reshape(-1, 4, 4, 8)[..., -np.arange(8) % 8].reshape(-1, 128)
-    ours = sift_at(
-        PHOTOGRAPHS[name],
-        jnp.asarray(centers),
-        radius_px=radius_px,
-        smoothing_sigma_px=float(np.sqrt(1.6**2 - 0.5**2)),
-        contrast_threshold=0.0,
-    )
+    options = {"smoothing_sigma_px": float(np.sqrt(1.6**2 - 0.5**2)), "contrast_threshold": 0.0}
+    ours = sift_at(PHOTOGRAPHS[name], jnp.asarray(centers), radius_px=radius_px, **options)
     # OpenCV rounds grey values and descriptors to bytes, and truncates its blur earlier.
     similarity = cosine(np.asarray(ours), turned)
     assert similarity.mean() > 0.998

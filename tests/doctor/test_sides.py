@@ -28,24 +28,15 @@ def figures(faces: tuple[Record, ...]) -> list[Record]:
     left = np.array([[-8, -6], [-4, -9], [-3, 4], [-6, 5], [-10, 0]], float)
     usual = np.concatenate([left, left * [-1, 1], [[0, 12]]])
     names = (*(f"l_{i}" for i in range(5)), *(f"r_{i}" for i in range(5)), "chin")
+    fields = {"names": names, "part_sets": {}, "visible": np.ones(11, bool), "normalizer_px": 10.0}
+    fields["left_right_pairs"] = tuple((i, i + 5) for i in range(5))
     figures = []
     for index in range(200):
         turn, yaw = rng.uniform(-0.6, 0.6), rng.uniform(0.2, 1.0)
         points = usual * [yaw, 1.0] + rng.normal(0, 0.4, usual.shape)
         points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        figures.append(
-            replace(
-                faces[0],
-                source_id=str(index),
-                split="train" if index % 2 else "test",
-                names=names,
-                part_sets={},
-                points=32 + rng.uniform(0.5, 1.5) * points,
-                visible=np.ones(11, bool),
-                left_right_pairs=tuple((i, i + 5) for i in range(5)),
-                normalizer_px=10.0,
-            )
-        )
+        points, split = 32 + rng.uniform(0.5, 1.5) * points, "train" if index % 2 else "test"
+        figures.append(replace(faces[0], source_id=str(index), split=split, points=points, **fields))
     return figures
 
 
@@ -105,13 +96,8 @@ def test_absent_keypoints_cause_no_findings(figures: list[Record], rng: np.rando
 
 def test_without_symmetric_points_to_align_nothing_is_reported(figures: list[Record]):
     def eyes_only(record: Record) -> Record:
-        return replace(
-            record,
-            names=("l_eye", "r_eye"),
-            points=record.points[[0, 5]],
-            visible=np.ones(2, bool),
-            left_right_pairs=((0, 1),),
-        )
+        eyes = {"names": ("l_eye", "r_eye"), "visible": np.ones(2, bool), "left_right_pairs": ((0, 1),)}
+        return replace(record, points=record.points[[0, 5]], **eyes)
 
     records = [eyes_only(exchanged(f) if i == 4 else f) for i, f in enumerate(figures)]
     assert list(swapped_sides(records)) == []

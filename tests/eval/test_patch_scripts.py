@@ -64,13 +64,9 @@ def test_a_photograph_is_rebuilt_from_its_twin(tmp_path):
     cat, cup = (one.image for one in photographs()[1:3])
     (tmp_path / "twins").mkdir()
     twins = written(tmp_path / "twins", {"1": cat, "2": cat, "cup": cup})
-    config = patch_reconstruction.Config(
-        PatchData(twins, layers=("conv3",), longest_px=(128,), database=tmp_path / "database"),
-        query_px=128,
-        neighbors=(1,),
-        examples=1,
-        output=Output(tmp_path / "out"),
-    )
+    data = PatchData(twins, layers=("conv3",), longest_px=(128,), database=tmp_path / "database")
+    options = {"query_px": 128, "neighbors": (1,), "examples": 1, "output": Output(tmp_path / "out")}
+    config = patch_reconstruction.Config(data, **options)
     result = result_of(patch_reconstruction.main, config)
     assert result["rebuilt"] == ["n00000000_2"]
     assert result["scores"]["conv3"]["1"] == pytest.approx(

@@ -46,12 +46,8 @@ def save_untrained(folder, architecture=TINY, facts=None):
 def run(tmp_path_factory):
     """The script's folder, with the model in it."""
     folder = save_untrained(tmp_path_factory.mktemp("pose"), facts={"dataset": "rendered", "people": 3})
-    config = pose.Config(
-        folder / "model.npz",
-        PoseData(rendered_train=TRAINED),
-        prediction=PredictionOptions(4),
-        output=Output(folder / "out"),
-    )
+    options = {"prediction": PredictionOptions(4), "output": Output(folder / "out")}
+    config = pose.Config(folder / "model.npz", PoseData(rendered_train=TRAINED), **options)
     assert pose.main(config) == folder / "out" / "result.json"
     return folder
 

@@ -43,11 +43,8 @@ def trained(monkeypatch) -> list[TrainingConfig]:
         out.mkdir(exist_ok=True)
         plan = {"steps": [3, 2, 1], "batch": 4}
         result = {
-            **{
-                "pck": pck,
-                "per_joint": dict.fromkeys(shares, column),
-                "spread_px": dict.fromkeys(shares, spread),
-            },
+            **{"pck": pck, "per_joint": dict.fromkeys(shares, column)},
+            "spread_px": dict.fromkeys(shares, spread),
             "interval": {net: {alpha: [0.1, 0.9] for alpha in at} for net, at in pck.items()},
             **{"protocol": plain(LSP_PCK), "part": "test", "sides": "the person's own", "torso": config.torso},
             **{"scale": True, "input_px_per_px": 0.5, "curves": {"alphas": [0.0, 0.1, 0.2, 0.3], **curves}},
@@ -80,13 +77,8 @@ def test_variants_differ_in_what_they_are_named_after(tmp_path, trained):
         one.output.out.name: (one.training.pooling, one.training.cascade, one.training.spatial_dropout)
         for one in trained
     }
-    assert changed == {
-        "4x": (4, "shared", None),
-        "8x": (8, "shared", None),
-        "16x": (16, "shared", None),
-        "standard": (8, "standard", None),
-        "no_dropout": (8, "shared", 0.0),
-    }
+    expected = {f"{pooling}x": (pooling, "shared", None) for pooling in (4, 8, 16)}
+    assert changed == expected | {"standard": (8, "standard", None), "no_dropout": (8, "shared", 0.0)}
     assert {one.training.seed for one in trained} == {7}
     for part in ("pck", "per_joint", "spread_px", "forward_ms", "training"):
         assert list(result[part]) == list(changed)

@@ -9,12 +9,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, load_arrays, read_arrays, write_arrays
 from tests.fuzz.mutation import zipped
 
-ARRAYS = {
-    "flow": np.arange(6.0, dtype=np.float32).reshape(3, 2),
-    "weights": np.ones(3),
-    "settings": np.asarray("{}"),
-    "count": np.int64(7),
-}
+ARRAYS = {"flow": np.arange(6.0, dtype=np.float32).reshape(3, 2), "weights": np.ones(3)}
+ARRAYS |= {"settings": np.asarray("{}"), "count": np.int64(7)}
 
 
 @pytest.fixture

@@ -74,12 +74,8 @@ def test_what_stands_in_place_of_the_lock_is_refused_and_stays(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for target in ("letter", "new"):
         (tmp_path / f"to-{target}").symlink_to(tmp_path / target)
-    for name, sentence in (
-        ("pipe", "is a"),
-        (".", "is a"),
-        ("to-letter", "cannot be"),
-        ("to-new", "cannot be"),
-    ):
+    refused = {"pipe": "is a", ".": "is a", "to-letter": "cannot be", "to-new": "cannot be"}
+    for name, sentence in refused.items():
         with pytest.raises(InputError, match=sentence), file_lock(tmp_path / name):
             pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

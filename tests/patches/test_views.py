@@ -124,16 +124,10 @@ def test_means_equal_a_plain_loop(rng):
 
 @pytest.mark.parametrize("ks", [(), (0, 1), (2, 1), (1, 1), (1, 4)])
 def test_numbers_of_neighbours_must_rise(ks):
-    none = np.zeros(0, np.int32)
+    origins, field = Origins(*[np.zeros(0, np.int32)] * 5), ReceptiveField(99, 16, 15.0)
+    black, nearest = np.zeros((20, 20, 3), np.uint8), np.zeros((1, 3), int)
     with pytest.raises(InputError, match="must rise from 1 or more to at most 3"):
-        mean_windows(
-            lambda number: np.zeros((20, 20, 3), np.uint8),
-            Origins(none, none, none, none, none),
-            np.zeros((1, 3), int),
-            ks=ks,
-            field=ReceptiveField(99, 16, 15.0),
-            side_px=16,
-        )
+        mean_windows(lambda number: black, origins, nearest, ks=ks, field=field, side_px=16)
 
 
 def test_cells_go_row_by_row():

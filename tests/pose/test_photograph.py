@@ -8,7 +8,6 @@ import pytest
 import skimage.data
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import LSP_PCK
 from convcorr_jax.pose import (
@@ -21,9 +20,8 @@ from convcorr_jax.pose import (
 )
 from convcorr_jax.tasks.pose import PredictionOptions, evaluate, prepare
 from tests.builders.pose_architectures import TINY_LSP
+from tests.builders.records import record_of
 
-ONCE = TINY_LSP
-TWICE = dataclasses.replace(TINY_LSP, frame_px=90.0)
 BOX = coords.Box(60.0, 20.0, 120.0, 180.0)
 CAT = skimage.data.chelsea()
 PHOTOGRAPHS = (CAT[:200, :260], CAT[50:290, 200:380])
@@ -36,7 +34,7 @@ def model_of(shape):
     return TrainedCascade(params, shape, {})
 
 
-MODELS = {shape.frame_px: model_of(shape) for shape in (ONCE, TWICE)}
+MODELS = {shape.frame_px: model_of(shape) for shape in (TINY_LSP, dataclasses.replace(TINY_LSP, frame_px=90.0))}
 
 
 def by_hand(model, photograph, frame, middle, **options):
@@ -83,19 +81,15 @@ def test_a_cascade_with_frames_looks_again_around_the_torso_that_it_found():
 
 
 def records_of(points):
+    fields = {
+        "category": "person",
+        "split": "test",
+        "names": TINY_LSP.joints,
+        "normalizer_px": 40.0,
+        "box": BOX,
+    }
     return [
-        Record(
-            image=photograph,
-            size=coords.Size(*photograph.shape[:2]),
-            category="person",
-            source_id=str(number),
-            split="test",
-            names=TINY_LSP.joints,
-            points=points[number],
-            visible=np.ones(14, bool),
-            normalizer_px=40.0,
-            box=BOX,
-        )
+        record_of(photograph, source_id=str(number), points=points[number], **fields)
         for number, photograph in enumerate(PHOTOGRAPHS)
     ]
 

@@ -14,12 +14,10 @@ def test_the_68_landmarks_have_six_sets():
     markup = ibug.MARKUP
     sets = look_back_sets(markup.part_sets, left_right_pairs=markup.left_right_pairs)
     assert {name: sorted(members) for name, members in sets.items()} == {
-        "left_jaw": [*range(9)],
-        "right_jaw": [*range(8, 17)],
+        **{"left_jaw": [*range(9)], "right_jaw": [*range(8, 17)]},
         "left_eye": [*range(17, 22), *range(36, 42)],
         "right_eye": [*range(22, 27), *range(42, 48)],
-        "nose": [*range(27, 36)],
-        "mouth": [*range(48, 68)],
+        **{"nose": [*range(27, 36)], "mouth": [*range(48, 68)]},
     }
 
 

@@ -50,12 +50,8 @@ def test_every_class_has_a_color_of_its_own():
 def test_a_row_shows_photograph_maps_and_responses(rng):
     responses = np.zeros((40, 60, 2))
     responses[..., 1] = 2.0
-    one = Segmented(
-        rng.integers(0, 256, (40, 60, 3), np.uint8),
-        np.zeros((40, 60), np.uint8),
-        np.ones((40, 60), np.uint8),
-        responses,
-    )
+    maps = np.zeros((40, 60), np.uint8), np.ones((40, 60), np.uint8)
+    one = Segmented(rng.integers(0, 256, (40, 60, 3), np.uint8), *maps, responses)
     picture = pixels(segmentation_figure([one, one], ["background", "cat"], cell_px=60))
     height, width = picture.shape[:2]
     assert width > 5 * 60

@@ -20,13 +20,8 @@ def is_color(image, color, tolerance=2):
 
 def match_figure(a, b, *, panel_px=90, **options):
     defaults: dict[str, Any] = dict.fromkeys(("matches_a", "matches_b"), np.zeros((0, 2)))
-    defaults |= {
-        "a_onto_b": b,
-        "flow": np.zeros((*a.shape[:2], 2)),
-        "longest": 1.0,
-        "titles": ("",) * 4,
-        "key": "",
-    }
+    defaults |= {"a_onto_b": b, "flow": np.zeros((*a.shape[:2], 2)), "longest": 1.0}
+    defaults |= {"titles": ("",) * 4, "key": ""}
     return matches.match_figure(matches.MatchPanels(a, b, **defaults | options), panel_px=panel_px)
 
 

@@ -92,13 +92,8 @@ def test_training_curves_of_one_step_have_the_name_of_its_phase_above_the_axes()
 
 
 def test_curves_have_their_values_and_intervals():
-    figure = plots.interval_curves(
-        (0.0, 0.1),
-        {"mean": (0.2, 0.3)},
-        {"mean": ((0.1, 0.25), (0.2, 0.5))},
-        x_label="displacement",
-        y_label="error",
-    )
+    values, intervals = {"mean": (0.2, 0.3)}, {"mean": ((0.1, 0.25), (0.2, 0.5))}
+    figure = plots.interval_curves((0.0, 0.1), values, intervals, x_label="displacement", y_label="error")
     (axes,) = figure.axes
     assert axes.lines[0].get_xydata().tolist() == [[0.0, 0.2], [0.1, 0.3]]
     (band,) = axes.collections

@@ -88,15 +88,10 @@ def prepared(out: Path, log: Log) -> None:
 
     planning.RECORDS_PER_SHARD = 2
     source = os.environ["TORTURE_ARCHIVE"]
+    options = {"name": "images", "description": "Noise.", "processes": 2}
     with temporary_folder(out) as temporary:
-        prepare(
-            functools.partial(image_set.read_entries, unpack(Path(source), temporary / "unpacked")),
-            out / "images" / "1.0.0",
-            name="images",
-            description="Noise.",
-            processes=2,
-            progress=lambda done, _: log.add(f"shards {done}"),
-        )
+        read = functools.partial(image_set.read_entries, unpack(Path(source), temporary / "unpacked"))
+        prepare(read, out / "images" / "1.0.0", progress=lambda done, _: log.add(f"shards {done}"), **options)
 
 
 def pose(out: Path, log: Log) -> None:

@@ -44,6 +44,7 @@ WRITERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
     "tar.gz": lambda path, contents: write_tar(path, contents, compression="gz"),
     "tar.xz": lambda path, contents: write_tar(path, contents, compression="xz"),
 }
+OUTSIDE = ("/etc/passwd", "../outside.txt", "set/../../outside.txt", "C:\\outside.txt", "set\\x.txt")
 written_as = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 
 
@@ -109,13 +110,7 @@ def write_changed(path: Path) -> None:
         *(
             (partial(write, contents=FILES | {name: b"out"}), "archive: member .* nothing is unpacked")
             for write in WRITERS.values()
-            for name in (
-                "/etc/passwd",
-                "../outside.txt",
-                "set/../../outside.txt",
-                "C:\\outside.txt",
-                "set\\x.txt",
-            )
+            for name in OUTSIDE
         ),
         (partial(Path.write_bytes, data=b"text"), r"^\S+archive is no zip or tar archive"),
         # A file in the place of a folder.

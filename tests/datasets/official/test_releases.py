@@ -157,32 +157,22 @@ FIELDS: dict[tuple[str, str], dict[str, Any]] = {
         "attributes": {"seen_from_behind": 1.0},
     },
     ("helen", "232194_1"): {
-        "names": HELEN_MARKUP.names,
-        "points": releases.helen_points(),
-        "normalizer_px": 50.0,
-        "box": (0.25, 5, 193.25, 48),
+        **{"names": HELEN_MARKUP.names, "points": releases.helen_points()},
+        **{"normalizer_px": 50.0, "box": (0.25, 5, 193.25, 48)},
     },
     ("three_hundred_w", "ibug/image_092 _01"): {
-        "names": MARKUP.names,
-        "points": FACE_68,
-        "visible": np.ones(68, bool),
-        "category": "face",
-        "normalizer_px": 20.0,
-        "box": coords.tight_box(FACE_68),
+        **{"names": MARKUP.names, "points": FACE_68, "visible": np.ones(68, bool)},
+        **{"category": "face", "normalizer_px": 20.0, "box": coords.tight_box(FACE_68)},
     },
     # As they stand, and without the ears: the chin is the 35th of the file and the 29th here.
     ("lfpw", "train000001"): {
-        "names": lfpw.NAMES,
-        "some": {"left_eyebrow_out": (0, 40.5), "chin": (68, 74.5)},
-        "visible": np.ones(29, bool),
-        "normalizer_px": 50.0,
+        **{"names": lfpw.NAMES, "some": {"left_eyebrow_out": (0, 40.5), "chin": (68, 74.5)}},
+        **{"visible": np.ones(29, bool), "normalizer_px": 50.0},
     },
     ("lfpw", "train000002"): {"some": {"chin": (68, 74.5)}, "visible": np.arange(29) < 28},
     ("lfpw", "test000001"): {"visible": np.arange(29) < 28},
     ("lfw", "Aaron_Eckhart_0001"): {
-        "category": "face",
-        "attributes": {"Male": 1.568, "5 o' Clock Shadow": -0.25},
-        "names": (),
+        **{"category": "face", "attributes": {"Male": 1.568, "5 o' Clock Shadow": -0.25}, "names": ()}
     },
     ("mtfl", "lfw_5590/Ada_Lovelace_0001.jpg"): {
         "points": np.array([[7.25, 8.75], [37.25, 48.75], [26.25, 43.75], [6.25, 58.75], [40.75, 62.75]]),
@@ -220,39 +210,26 @@ FIELDS: dict[tuple[str, str], dict[str, Any]] = {
         "visible": LEEDS_VISIBLE,
     },
     ("pf_willow", "winebottle(woC)/c_3"): {
-        "names": tuple(f"part_{letter}" for letter in "ABCDEFGHIJ"),
-        "points": BOTTLE,
-        "category": "winebottle",
-        "box": coords.tight_box(BOTTLE),
+        **{"names": tuple(f"part_{letter}" for letter in "ABCDEFGHIJ"), "points": BOTTLE},
+        **{"category": "winebottle", "box": coords.tight_box(BOTTLE)},
         "normalizer_px": max(np.ptp(BOTTLE, axis=0)),
     },
     # Only bottles have sides.
     ("pf_willow", "car(G)/a_1"): {"left_right_pairs": (), "category": "car"},
     ("pf_pascal", "car/2008_000001"): {
-        "names": NUMBERED,
-        "points": {"0": (4.5, 6), "2": (29, 11.25), "3": (7, 8)},
-        "visible": {"0", "2", "3"},
-        "category": "car",
-        "box": (0.5, 1.5, 38.5, 19.5),
-        "normalizer_px": 40.0,
+        **{"names": NUMBERED, "points": {"0": (4.5, 6), "2": (29, 11.25), "3": (7, 8)}},
+        **{"visible": {"0", "2", "3"}, "category": "car", "box": (0.5, 1.5, 38.5, 19.5), "normalizer_px": 40.0},
     },
     # VOC's last column is 40 of 40, so the box ends at the image's edge.
     ("spair71k", "cat/2008_000001"): {
-        "names": NUMBERED,
-        "points": {"0": (5, 7), "3": (9, 11)},
-        "visible": {"0", "3"},
-        "category": "cat",
-        "box": (1.5, 3.5, 39.5, 24.5),
-        "normalizer_px": 37.0,
+        **{"names": NUMBERED, "points": {"0": (5, 7), "3": (9, 11)}, "visible": {"0", "3"}},
+        **{"category": "cat", "box": (1.5, 3.5, 39.5, 24.5), "normalizer_px": 37.0},
         "attributes": {"truncated": 0, "occluded": 1, "difficult": 0, "azimuth_id": 7},
     },
     # The first pixel is 1 in the file and 0 here; the box covers pixels 11 to 30 and 5 to 19.
     ("voc2011_keypoints", "car/2008_000001_2"): {
-        "points": {"L_HeadLight": (11, 8), "R_TailLight": (19.5, 6.25)},
-        "visible": {"L_HeadLight"},
-        "category": "car",
-        "box": (9.5, 3.5, 29.5, 18.5),
-        "normalizer_px": 20.0,
+        **{"points": {"L_HeadLight": (11, 8), "R_TailLight": (19.5, 6.25)}, "visible": {"L_HeadLight"}},
+        **{"category": "car", "box": (9.5, 3.5, 29.5, 18.5), "normalizer_px": 20.0},
         "attributes": voc_tree.FLAGS,
     },
     # Found by its bounds among two people; VOC's own box is wider.

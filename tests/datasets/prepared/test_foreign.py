@@ -43,13 +43,8 @@ def write(folder: Path, name: str, splits: Mapping[str, Sequence[Mapping[str, An
 def voc_object(label: str, corners: tuple[int, int, int, int], *, difficult: bool) -> dict[str, Any]:
     """Return an object as TFDS stores it: 1-based corners x0 y0 x1 y1 over the image's size of 100 x 60."""
     x0, y0, x1, y1 = corners
-    return {
-        "label": label,
-        "bbox": tfds.features.BBox(ymin=y0 / 60, xmin=x0 / 100, ymax=y1 / 60, xmax=x1 / 100),
-        "pose": "left",
-        "is_truncated": True,
-        "is_difficult": difficult,
-    }
+    box = tfds.features.BBox(ymin=y0 / 60, xmin=x0 / 100, ymax=y1 / 60, xmax=x1 / 100)
+    return {"label": label, "bbox": box, "pose": "left", "is_truncated": True, "is_difficult": difficult}
 
 
 def test_voc_has_one_record_for_each_object(tmp_path: Path):

@@ -137,16 +137,9 @@ def test_damage_is_reported(folder: Path):
         read_prepared(folder)
 
 
-# Builders
-
 IMAGES = DataSet(
-    name="tiny_images",
-    title="Images of noise.",
-    homepage="https://example.org/images",
-    licence="none",
-    layout="the images",
-    markers=("*.png",),
-    read=image_set.read_entries,
+    **{"name": "tiny_images", "title": "Images of noise.", "homepage": "https://example.org/images"},
+    **{"licence": "none", "layout": "the images", "markers": ("*.png",), "read": image_set.read_entries},
 )
 
 

@@ -283,20 +283,12 @@ def test_padded_problems_have_the_same_classifiers(loss, weighted):
     features, positive = problem(20, 5, 3)
     weights = np.linspace(0, 2, 20, dtype=np.float32)[:, None] if weighted else None
     options = {"cost": 0.3, "loss": loss, "tolerance": 1e-5}
-    plain = svm.fit(
-        jnp.asarray(features),
-        jnp.asarray(positive),
-        sample_weights=None if weights is None else jnp.asarray(weights),
-        **options,
-    )
+    each = None if weights is None else jnp.asarray(weights)
+    plain = svm.fit(jnp.asarray(features), jnp.asarray(positive), sample_weights=each, **options)
     padded = svm.pad(features, positive, weights=weights, least=LEAST)
     assert [len(axis) for axis in (padded.features, padded.features.T, padded.positive.T)] == [32, 8, 4]
-    fitted = svm.fit(
-        jnp.asarray(padded.features),
-        jnp.asarray(padded.positive),
-        sample_weights=jnp.asarray(padded.weights),
-        **options,
-    )
+    features, positive, weights = map(jnp.asarray, (padded.features, padded.positive, padded.weights))
+    fitted = svm.fit(features, positive, sample_weights=weights, **options)
     np.testing.assert_allclose(fitted.weights[:3, :5], plain.weights, atol=2e-3)
     np.testing.assert_allclose(fitted.bias[:3], plain.bias, atol=2e-3)
     np.testing.assert_allclose(fitted.objective[:3], plain.objective, rtol=1e-4)

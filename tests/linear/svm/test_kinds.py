@@ -107,15 +107,10 @@ def fitted(kind, loss, bias_scale, dtype, *, count) -> Iterator[tuple[svm.Linear
 
 def fit(given: Problem, loss: svm.Loss, bias_scale: float | None, dtype: type) -> svm.LinearSVM:
     with jax.enable_x64(dtype is np.float64):
-        return svm.fit(
-            jnp.asarray(given.features, dtype),
-            jnp.asarray(given.positive[:, None]),
-            cost=float(given.features.dtype.type(given.cost)),
-            loss=loss,
-            bias_scale=bias_scale,
-            sample_weights=jnp.asarray(given.weights[:, None], dtype),
-            tolerance=TOLERANCE,
-        )
+        features, weights = (jnp.asarray(one, dtype) for one in (given.features, given.weights[:, None]))
+        options = {"loss": loss, "bias_scale": bias_scale, "sample_weights": weights, "tolerance": TOLERANCE}
+        cost = float(given.features.dtype.type(given.cost))
+        return svm.fit(features, jnp.asarray(given.positive[:, None]), cost=cost, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)

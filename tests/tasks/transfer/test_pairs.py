@@ -24,7 +24,7 @@ from convcorr_jax.tasks.transfer import (
     vote,
     warped_pairs,
 )
-from tests.builders.small_records import record
+from tests.builders.records import record
 
 
 def test_padding_keeps_categories_apart():
@@ -48,7 +48,7 @@ def test_pairs_of_a_category_keep_their_order_their_records_and_lengths():
 
 
 def test_one_scorer_counts_what_both_show_and_what_voters_predict():
-    records = [record("0", visible=(True, False)), record("1"), record("2")]
+    records = [record("0", visible=np.array([True, False])), record("1"), record("2")]
     lengths = (Scoring(LONG_2014, (30.0, 30.0, 30.0)),)
     truth = np.stack([record("1").points] * 2)
     fixed = Pairs(records, np.array([[0, 1], [1, 2]]), ("a", "b"), lengths)

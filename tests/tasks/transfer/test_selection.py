@@ -27,7 +27,7 @@ from convcorr_jax.tasks.transfer import (
     selection,
     space_of,
 )
-from tests.builders.small_records import record
+from tests.builders.records import record
 
 METHOD = Method("conv_flow", RECIPES["alexnet"], False, "mutual", 0.1)
 SPACE = SearchSpace(margins=(0.0, 0.1, 0.2), temperatures=(0.025, 0.05, 0.1))
