@@ -10,7 +10,7 @@ from convcorr_jax import descriptors, flow, keypoints, metrics, patches, pose, p
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import check_descriptors
 from convcorr_jax.linear import ridge, svm
-from tests.builders.numerical_cases import Case, cases, with_value
+from tests.builders.numerical_cases import cases, with_value
 
 CASES = cases()
 ROOMS = (flow, ridge, svm, metrics, descriptors, retrieval, keypoints, patches, probes, pose)
@@ -51,11 +51,7 @@ def _nans(result):
     return sum(int(np.isnan(array).sum()) for array in _floats(result))
 
 
-def _ids(value):
-    return value.name if isinstance(value, Case) else value
-
-
-@pytest.mark.parametrize(("case", "argument"), ARGUMENTS, ids=_ids)
+@pytest.mark.parametrize(("case", "argument"), ARGUMENTS, ids=lambda value: getattr(value, "name", value))
 def test_nan_is_refused_propagated_or_absent(case, argument):
     changed = {argument: with_value(case.arrays[argument])}
     outcome = case.outcomes[argument]

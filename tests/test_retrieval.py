@@ -29,8 +29,6 @@ def sorted_by(similarities: np.ndarray, k: int) -> np.ndarray:
 
 
 # Against oracles. Random similarities differ by far more than single precision rounds (1e-7).
-
-
 @pytest.mark.parametrize(
     ("m", "n", "k", "block_size"),
     [

@@ -80,13 +80,6 @@ def ready(tab, kind: str) -> str:
     return selector
 
 
-def open_all(tab) -> None:
-    """Open what is folded, and wait for every widget."""
-    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    tab.wait_for_function("document.querySelectorAll('.widget:not([data-ready])').length === 0")
-
-
 def test_any_point_is_matched_as_python_matches_it(open_page, page):
     tab = open_page()
     pair, method = page.pair, page.pair.methods[0]
@@ -196,7 +189,10 @@ def test_a_slider_chooses_the_layer(open_page):
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light")])
 def test_axe_finds_no_violation_and_a_phone_needs_no_sideways_scrolling(open_page, width, scheme):
     tab = open_page(width=width, scheme=scheme)
-    open_all(tab)
+    # Open what is folded, and wait for every widget.
+    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    tab.wait_for_function("document.querySelectorAll('.widget:not([data-ready])').length === 0")
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
     assert [(one["id"], one["nodes"][0]["html"]) for one in axe.run(tab).response["violations"]] == []

@@ -52,6 +52,14 @@ def printed(*words: object, **environment: str) -> str:
     return ended.out
 
 
+def is_alive(pid: object) -> bool:
+    """Tell whether a process of Linux runs, which a dead one that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def free_address() -> str:
     """Return an address of this machine whose port is free."""
     with socket.socket() as free:
@@ -60,11 +68,11 @@ def free_address() -> str:
 
 
 @contextlib.contextmanager
-def full_disk() -> Iterator[None]:
-    """Let no file grow beyond 64 bytes during a ``with`` block, which fails as a full disk does."""
+def full_disk(most_bytes: int = 64) -> Iterator[None]:
+    """Let no file grow beyond some bytes during a ``with`` block, which fails as a full disk does."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
     try:
         yield
     finally:

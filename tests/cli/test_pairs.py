@@ -1,5 +1,3 @@
-"""The pairs of photographs that a command line names."""
-
 from pathlib import Path
 
 import numpy as np

@@ -26,13 +26,12 @@ from tests.builders.pose_architectures import TINY_LSP as TINY
 PHOTOGRAPH = skimage.data.chelsea()[:200, :260]
 BOX = coords.Box(60.0, 20.0, 120.0, 180.0)
 OPTIONS = ("mirrored", "rotated", "subcell")
-PARAMS = cascade.init(jax.random.key(2), TINY)
 
 
 @pytest.fixture
 def folder(tmp_path):
     PillowImage.fromarray(PHOTOGRAPH).save(tmp_path / "photo.png")
-    save_fitted(tmp_path / "model", TrainedCascade(PARAMS, TINY, {}))
+    save_fitted(tmp_path / "model", TrainedCascade(cascade.init(jax.random.key(2), TINY), TINY, {}))
     return tmp_path
 
 

@@ -1,8 +1,6 @@
 """Data sets are opened by name or path, and of several layouts in a folder the official one is read."""
 
 import functools
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from tests.builders.compact_folders import (
 )
 from tests.builders.genuine import genuine
 from tests.builders.leeds_tree import write_lsp
+from tests.builders.processes import printed
 from tests.builders.releases import RELEASES
 from tests.builders.willow_tree import write_pf_willow_release
 
@@ -159,5 +158,4 @@ def test_importing_the_room_imports_no_tensorflow_datasets():
         "import sys, convcorr_jax.datasets; "
         "print({name.split('.')[0] for name in sys.modules} & {'tensorflow_datasets', 'tensorflow'})"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ended.stdout == "set()\n"
+    assert printed("-c", program) == "set()\n"

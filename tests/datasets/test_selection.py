@@ -14,15 +14,14 @@ import pytest
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.datasets import GeneratedRecords, Record, Selection, fingerprint, selection
+from convcorr_jax.datasets import GeneratedRecords, Selection, fingerprint, selection
 from convcorr_jax.errors import InputError
 from tests.builders.image_set import SIZE, full_record, plain_record, read_records, write_images
+from tests.builders.records import record_of
 
 
 def record(name, split="train"):
-    size = coords.Size(2, 3)
-    image = np.full((*size, 3), len(name), np.uint8)
-    return Record(image=image, size=size, category="cat", source_id=name, split=split)
+    return record_of(np.full((2, 3, 3), len(name), np.uint8), category="cat", source_id=name, split=split)
 
 
 class Computed(GeneratedRecords):
@@ -82,7 +81,6 @@ def test_splits_and_fingerprints_compute_no_record():
 
 
 # Fingerprints
-
 PIXELS = np.random.default_rng(3).integers(0, 256, (*SIZE, 3), np.uint8)
 LABELS = np.zeros(SIZE, np.uint8)
 RECORD = full_record(PIXELS, LABELS)
@@ -94,17 +92,11 @@ def changed_pixels(at):
     return pixels
 
 
-def changed_points(at, shift):
-    points = RECORD.points.copy()
-    points[at] += shift
-    return points
-
-
 CHANGES = {
     "a pixel": {"image": changed_pixels((17, 19, 2))},
     "a label": {"label_map": np.where(np.arange(18 * 20).reshape(SIZE) == 7, 1, LABELS)},
     "no label map": {"label_map": None},
-    "a coordinate in its last digit": {"points": changed_points((2, 1), np.spacing(1 / 3))},
+    "a last digit of a point": {"points": np.add(RECORD.points, [[0, 0], [0, 0], [0, np.spacing(1 / 3)]])},
     "visibility": {"visible": np.array([True, False, True])},
     "split": {"split": "test"},
     "identifier": {"source_id": "写真/2"},
@@ -191,8 +183,6 @@ def test_of_large_files_size_and_time_count(tmp_path):
 
 
 # Photographs
-
-
 def test_photographs_are_colour_images_with_names_and_credits():
     found = [*selection.photographs(), *selection.surfaces()]
     assert len({photograph.name for photograph in found}) == len(found) >= 10

@@ -1,5 +1,3 @@
-"""Candidates of keypoints, their descriptors and their labels."""
-
 import numpy as np
 import pytest
 import skimage.data

@@ -37,10 +37,6 @@ def window(maps, image, row, column):
     return maps[image, row : row + 3, column : column + 3].astype(np.float64)
 
 
-def rows_of(maps, pool):
-    return np.array([window(maps, *place).ravel() for place in np.argwhere(pool)])
-
-
 def test_scores_are_dot_products_of_windows(maps, detectors):
     found = np.asarray(detection.score_candidates(maps, detectors))
     assert found.shape == (5, 7, 7, 2)
@@ -64,7 +60,7 @@ def test_the_initial_pool_has_every_example_and_half_as_many_others(rng):
 
 def test_fitting_agrees_with_another_solver(maps, labels, pool):
     found = detection.fit_detectors(maps, labels, pool, cost=COST)
-    rows = rows_of(maps, pool)
+    rows = np.array([window(maps, *place).ravel() for place in np.argwhere(pool)])
     for keypoint in range(2):
         label = labels[pool][:, keypoint]
         counts = label != 0

@@ -1,5 +1,7 @@
 """Random affine maps of training images: image, points and torso move together."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +19,7 @@ WIDE = Augmentation(35.0, (0.7, 1.4), shift=0.1, margin=0.25, unknown_torso=0.4)
 MARGIN_PX = round(WIDE.margin * SIZE.width)
 compiled_augment = jax.jit(augmentation.augment, static_argnames=("left_right_pairs", "size", "augmentation"))
 drawn_at = jax.jit(augmentation.draw, static_argnames=("size", "augmentation"))
-warped_to = jax.jit(augmentation.warp_affine, static_argnames="size")
+warped = partial(jax.jit(augmentation.warp_affine, static_argnames="size"), size=SIZE)
 
 
 def smooth_image(rng):
@@ -34,10 +36,6 @@ def batch_of(rng, count):
 
 def augmented(keys, batch, *, options=PAPER, pairs=PAIRS):
     return compiled_augment(keys, batch, left_right_pairs=pairs, size=SIZE, augmentation=options)
-
-
-def warped(image, affine):
-    return warped_to(image, affine, size=SIZE)
 
 
 def drawn(key, center=(30.0, 18.0), options=PAPER):

@@ -10,12 +10,11 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.pose import augmentation, cascade, peaks
 from tests.builders.pose_architectures import TINY, examples, tiny
 
-STANDARD = tiny(cascade="standard")
 detect = jax.jit(cascade.detect, static_argnames="architecture")
 refine = jax.jit(cascade.refine, static_argnames="architecture")
 
 
-@pytest.mark.parametrize("shape", [TINY, STANDARD], ids=lambda shape: shape.cascade)
+@pytest.mark.parametrize("shape", [TINY, tiny(cascade="standard")], ids=lambda shape: shape.cascade)
 def test_the_fine_peak_corrects_the_coarse_one(key, rng, shape):
     batch = examples(rng)
     params = cascade.init(key, shape)

@@ -43,13 +43,6 @@ def filters_of(name, *, window=1, gain=1.0):
     return filters
 
 
-def with_strides(found, name):
-    """Pair all maps of a front with their pixels a cell."""
-    return zip(
-        (*found.coarse, *found.fine), (*front.COARSE_STRIDES, *front.FRONTS[name].fine_strides), strict=True
-    )
-
-
 def test_a_pixel_changes_the_cell_that_holds_it(rng):
     filters = filters_of(VGG)
     image = rng.integers(0, 100, (32, 48, 3), dtype=np.uint8)
@@ -58,7 +51,8 @@ def test_a_pixel_changes_the_cell_that_holds_it(rng):
     brighter[y, x] = 255
     found = front_maps(filters, np.stack([image, brighter]), front=VGG)
     assert [maps.shape[-1] for maps in found.coarse] == [FEATURES] * 2
-    for maps, stride in with_strides(found, VGG):
+    strides = (*front.COARSE_STRIDES, *front.FRONTS[VGG].fine_strides)
+    for maps, stride in zip((*found.coarse, *found.fine), strides, strict=True):
         assert (maps.shape[:3], maps.dtype) == ((2, 32 // stride, 48 // stride), jnp.float32)
         # Winograd's algorithm rounds.
         changes = np.abs(maps[1] - maps[0]).max(axis=-1)

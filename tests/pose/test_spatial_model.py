@@ -111,14 +111,11 @@ def two_people(rng):
     return 0.8 * left + right + 0.02 * rng.uniform(size=left.shape), truth, torsos
 
 
-def torso_maps(torsos):
-    return gaussians(torsos[:, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)[..., 0]
-
-
 def test_the_torso_selects_its_person(key, rng):
     heatmaps, truth, torsos = two_people(rng)
     params = params_with(initial_priors(*people(rng, 400), architecture=TINY), key)
-    for person, torso in enumerate(torso_maps(torsos)):
+    maps = gaussians(torsos[:, None], Size(HEIGHT, WIDTH), TINY.cells, sigma_px=TINY.sigma_px)
+    for person, torso in enumerate(maps[..., 0]):
         found = MODEL.apply(params, heatmaps[None], torso[None])
         error = abs(peaks(found, TINY.cells).points[0] - truth[person])
         assert float(error.max()) <= TINY.pooling / 2 + 0.5

@@ -19,7 +19,7 @@ def faces(rng):
     return features.astype(np.float32), values, grouped_folds(np.arange(60), k=4)
 
 
-def test_predictions_and_penalties_match_scikit_learn(faces):
+def test_predictions_and_penalties_match_scikit_learn_and_thresholds_are_half_way_between_means(faces):
     features, values, folds = faces
     fitted = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     penalties = penalty_grid(features)
@@ -33,11 +33,6 @@ def test_predictions_and_penalties_match_scikit_learn(faces):
         np.testing.assert_allclose(
             fitted.probe.predict(features)[:, i], reference.predict(features), rtol=0, atol=2e-3
         )
-
-
-def test_the_threshold_is_half_way_between_held_out_means(faces):
-    features, values, folds = faces
-    fitted = fit_attributes(features, values, names=NAMES, folds=folds, k=4)
     glasses = values[:, 0] == 1
     means = fitted.held_out[glasses, 0].mean(), fitted.held_out[~glasses, 0].mean()
     assert fitted.thresholds[0] == pytest.approx(sum(means) / 2)

@@ -62,7 +62,7 @@ def grid(rng):
     return features, cells.astype(np.float32)
 
 
-def test_every_third_cell_chooses_the_penalty_of_all(grid):
+def test_every_third_cell_chooses_the_penalty_of_all_and_a_grid_of_one_cell_is_used_whole(grid):
     features, cells = grid
     targets = cells.reshape(40, -1)
     fitted, curve = fit_grid(features, targets, side=7, folds=FOLDS, k=4)
@@ -75,8 +75,4 @@ def test_every_third_cell_chooses_the_penalty_of_all(grid):
     assert fit_best(features, targets, folds=FOLDS, k=4)[1].best() > 100 * expected.best()
     whole = ridge.fit(features, targets, penalty=expected.best())
     np.testing.assert_allclose(fitted.weights, whole.weights, rtol=1e-4, atol=1e-6)
-
-
-def test_a_grid_of_one_cell_is_used_whole(grid):
-    features, cells = grid
     assert fit_grid(features, cells[:, 0, 0], side=1, folds=FOLDS, k=4)[1].errors.shape[1] == 2

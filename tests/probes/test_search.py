@@ -25,17 +25,14 @@ def painted(center, half, size):
     return image.round().astype(np.uint8), points
 
 
-def frame_around(points):
-    return coords.grow(coords.square(coords.tight_box(points)), MARGIN)
-
-
 @pytest.fixture(scope="module")
 def trained():
     """A landmark probe of jittered frames, and the regression of presence."""
     rng = np.random.default_rng(3)
     examples = [painted(rng.uniform(35, 55, 2), rng.uniform(12, 18), (90, 90)) for _ in range(60)]
     images, points = [image for image, _ in examples], np.stack([marks for _, marks in examples])
-    faces = probes.Faces(images.__getitem__, tuple(map(frame_around, points)), points)
+    frames = tuple(coords.grow(coords.square(coords.tight_box(one)), MARGIN) for one in points)
+    faces = probes.Faces(images.__getitem__, frames, points)
     jittered = probes.jitter_frames(faces, copies=3, shift=0.12, scale=0.15)
     probe = probes.fit_landmarks(
         jittered, EXTRACTOR, names=NAMES, people=np.tile(np.arange(60), 3), sets={}, rounds=0
@@ -46,14 +43,10 @@ def trained():
         for box, target in ((frame, 1.0), (beside, 0.0)):
             squares.append((jittered.load_image(number), box))
             targets.append([target])
-    features = EXTRACTOR.extract(cut(image, box) for image, box in squares)
+    features = EXTRACTOR.extract(crop_and_resize(image, box, (SIDE, SIDE)).image for image, box in squares)
     full = fit(features, np.array(targets, np.float32), penalty=0.1)
     subspace = prediction_subspace(np.asarray(full.predict(features)), rank=1)
     return probe, probes.FaceFinder(reduce_rank(full, subspace), 0.5)
-
-
-def cut(image, box):
-    return crop_and_resize(image, box, (SIDE, SIDE)).image
 
 
 @pytest.mark.parametrize(("center", "half"), [((30.0, 40.0), 13.0), ((88.0, 52.0), 17.0), ((60.0, 45.0), 30.0)])
@@ -67,18 +60,14 @@ def test_a_face_is_found_at_any_place_and_size(trained, center, half):
     assert np.abs(np.array(found.box) - np.array(truth)).max() < 0.15 * truth.width
 
 
-def test_an_empty_photograph_has_no_sure_face(trained):
+def test_an_empty_photograph_has_no_sure_face_and_a_presence_that_is_nan_is_refused(trained):
     probe, finder = trained
     photograph = np.full((*PHOTOGRAPH, 3), 20, np.uint8)
     found = probes.find_face(photograph, probe.face, finder, EXTRACTOR, margin=MARGIN)
     assert not found.sure
-
-
-def test_a_presence_that_is_nan_is_refused(trained):
-    probe, finder = trained
     broken = finder._replace(presence=finder.presence._replace(bias=np.full(1, np.nan)))
     with pytest.raises(InputError, match="NaN"):
-        probes.find_face(np.zeros((*PHOTOGRAPH, 3), np.uint8), probe.face, broken, EXTRACTOR, margin=MARGIN)
+        probes.find_face(photograph, probe.face, broken, EXTRACTOR, margin=MARGIN)
 
 
 def test_a_large_photograph_is_searched_like_a_small_one(trained):

@@ -84,7 +84,7 @@ def test_what_may_change_is_continued_and_not_refused(folder):
     assert read_best(folder).about == other
 
 
-def test_another_preset_is_refused_and_both_are_named(folder):
+def test_another_preset_is_refused_and_both_are_named_and_so_are_other_shapes(folder):
     other = {"name": "flic-4x", "joints": ["nose", "chin"], "pooling": 4}
     with pytest.raises(
         InputError, match=r"of small-8x, not of flic-4x: .* pooling is 8 in the checkpoint and 4 in this run"
@@ -95,9 +95,6 @@ def test_another_preset_is_refused_and_both_are_named(folder):
     # Tuples become lists in JSON, and are the same.
     same = {**ABOUT, "architecture": {**ABOUT["architecture"], "joints": ("nose", "chin")}}
     Checkpoints(folder, same).close()
-
-
-def test_other_shapes_are_refused(folder):
     with Checkpoints(folder, ABOUT) as checkpoints:
         params, training = state_of(0)
         params["coarse"]["kernel"] = jnp.zeros((9, 4))

@@ -5,11 +5,10 @@ import re
 import signal
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.builders.processes import end, free_address, start
+from tests.builders.processes import end, free_address, is_alive, start
 
 PROGRAM = """
 import os, sys, time
@@ -44,13 +43,6 @@ def start_hosts(coordinator, works):
 def ends(processes):
     """Return the status of every process and the last line of its error stream."""
     return [(ended.status, "".join(ended.err.splitlines()[-1:])) for ended in map(end, processes)]
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 SLEEP = "time.sleep(300)"

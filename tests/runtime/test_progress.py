@@ -9,14 +9,6 @@ from convcorr_jax.runtime import bar, progress, status
 from tests.builders.command_line import Terminal
 
 
-@pytest.fixture
-def colors(monkeypatch):
-    """An environment in which Rich asks the stream alone whether it is a terminal."""
-    monkeypatch.setenv("TERM", "xterm")
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_INTERACTIVE", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_items_pass_in_order_and_only_when_asked_for(capsys):
     taken = []
 
@@ -63,8 +55,11 @@ def test_a_transient_bar_leaves_no_line_in_a_file(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.usefixtures("colors")
-def test_a_transient_bar_shows_bytes_and_a_status_line_its_text_on_a_terminal():
+def test_a_transient_bar_shows_bytes_and_a_status_line_its_text_on_a_terminal(monkeypatch):
+    # Rich asks the stream alone whether it is a terminal.
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_INTERACTIVE", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     terminal = Terminal(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stderr(terminal):
         with bar("reading", transient=True, unit="bytes") as update:

@@ -18,9 +18,14 @@ class Config:
     """How many."""
 
 
-def test_the_result_is_printed(capsys):
+def test_the_result_is_printed_and_a_wrong_option_is_one_sentence(capsys):
     run(Config, lambda config: Path(f"result{config.count}.json"), None, argv=["--count", "3"])
     assert capsys.readouterr() == ("result3.json\n", "")
+    with pytest.raises(SystemExit) as ended:
+        run(Config, lambda _: Path(), None, argv=["--count", "many"])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), "many" in err) == ("", 1, True)
 
 
 @pytest.mark.parametrize("debug", [False, True])
@@ -78,16 +83,6 @@ def test_results_overwrite_nothing_that_is_read(tmp_path, monkeypatch, capsys, a
     with pytest.raises(SystemExit):
         program()
     assert "results in --out out could overwrite what is read, " in capsys.readouterr().err
-
-
-def test_a_wrong_option_is_one_sentence(capsys):
-    with pytest.raises(SystemExit) as ended:
-        run(Config, lambda _: Path(), None, argv=["--count", "many"])
-    assert ended.value.code == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert "many" in err
 
 
 def test_errors_are_what_they_are_caught_as():

@@ -37,12 +37,8 @@ def fail(*_):
 
 
 def test_what_comes_from_the_cache_is_what_was_computed(tmp_path):
-    computed = {
-        "matrix": np.linspace(0, 1, 6, dtype=np.float16).reshape(2, 3),
-        "number": np.float64(1 / 3),
-        "names": np.array(["left", "Mündung"]),
-        "empty": np.zeros((0, 4), bool),
-    }
+    computed = {"matrix": np.linspace(0, 1, 6, dtype=np.float16).reshape(2, 3), "number": np.float64(1 / 3)}
+    computed |= {"names": np.array(["left", "Mündung"]), "empty": np.zeros((0, 4), bool)}
     path = tmp_path / "new" / "stage.npz"
     first = stage(path, {"layers": ["conv3", None]}, lambda: computed)
     assert_equal(first, {name: np.asarray(value) for name, value in computed.items()})

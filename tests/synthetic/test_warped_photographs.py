@@ -16,12 +16,10 @@ from convcorr_jax.synthetic import (
 )
 from convcorr_jax.synthetic.warped_photographs import pixel_grid
 
-INDICES = range(len(selection.photographs()))
-
 
 @pytest.fixture(scope="module")
 def pairs() -> list[WarpedPair]:
-    return [warped_pair(index, seed=4, longest_px=128) for index in INDICES]
+    return [warped_pair(index, seed=4, longest_px=128) for index in range(len(selection.photographs()))]
 
 
 def thin_plate_spline(knots: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:

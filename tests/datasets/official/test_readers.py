@@ -62,8 +62,6 @@ def records_of(read: Callable, source: Path) -> list[Record]:
 
 
 # FLIC
-
-
 def test_flic_has_the_observers_sides_where_all_joints_of_an_arm_are_crossed():
     points = np.array(list(FACING.values()), float)
     behind = points[[list(FACING).index(OTHER_SIDE[name]) for name in FACING]]
@@ -100,8 +98,6 @@ def test_the_genuine_examples_have_their_official_counts_and_joints():
 
 
 # Faces
-
-
 def test_every_point_of_a_face_has_a_partner_or_is_in_the_middle():
     members = [index for pair in HELEN_MARKUP.left_right_pairs for index in pair]
     assert len(HELEN_MARKUP.names) == 194
@@ -183,8 +179,6 @@ def test_a_face_prefers_a_png_and_has_no_length_without_an_eye_corner(tmp_path: 
 
 
 # ImageNet
-
-
 def summary(source: Path) -> list[tuple[str, str]]:
     assert DATASETS["imagenet_validation"].is_release(source)
     return [(record.source_id[-2:], record.category) for record in records_of(imagenet.read, source)]
@@ -226,8 +220,6 @@ def test_imagenet_may_be_flat_beside_a_list(name: str, tmp_path: Path):
 
 
 # LSP and LSPET
-
-
 def test_original_photographs_count_from_one_and_the_first_thousand_train(tmp_path: Path):
     first, *_ = records_of(lsp.read, write_lsp(tmp_path, scale=10.0))
     np.testing.assert_allclose(first.points, 10 * places(np.random.default_rng(0), 4)[0] - 1)
@@ -283,8 +275,6 @@ def test_the_genuine_lspet_has_its_joints():
 
 
 # MPII
-
-
 @release_of("mpii")
 def test_validation_people_are_told_apart(tree: Path):
     # The second person of the first frame.
@@ -435,8 +425,6 @@ def test_the_genuine_json_sample_agrees_with_the_h5():
 
 
 # Pairs
-
-
 def pairs_of(found: PairSet) -> list[tuple[str, str, str]]:
     """Return the subset, source and target of every pair."""
     names = [record.source_id for record in found.records]
@@ -701,7 +689,6 @@ def test_pairs_of_spair_are_scored_per_image_and_per_point(tree: Path):
 
 
 # PASCAL VOC
-
 CAR_XML, PERSON_XML = (f"annotations/{name}.xml" for name in ("car/2008_000001_2", "person/2008_000001_0"))
 CAR_BOX = coords.Box(9.5, 3.5, 29.5, 18.5)
 

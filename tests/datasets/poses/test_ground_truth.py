@@ -35,14 +35,14 @@ def write_detections(path: Path, points: np.ndarray, boxes: np.ndarray) -> Path:
 def mpii(rng):
     points = rng.integers(5, 300, (3, 16, 2)).astype(float)
     points[1, 4] = np.nan
-    return points, np.array([[10, 10, 40, 50], [1, 2, 4, 6], [100, 90, 130, 130]], float)
+    boxes = np.array([[10, 10, 40, 50], [1, 2, 4, 6], [100, 90, 130, 130]], float)
+    return points, np.isnan(points[..., 0]), boxes
 
 
 def test_mpii_is_the_same_in_its_three_forms(tmp_path: Path, mpii):
-    points, boxes = mpii
+    points, missing, boxes = mpii
     sizes = np.array([30.0, 3.0, 30.0])
     detections = write_detections(tmp_path / "detections.mat", points, boxes)
-    missing = np.isnan(points[..., 0])
     flat = write_mat(tmp_path / "gt_valid.mat", gt_valid(np.nan_to_num(points), missing, boxes))
     write_h5(tmp_path / "valid.h5", count=3, part=np.nan_to_num(points), normalize=sizes)
     for path in (detections, flat, tmp_path / "valid.h5"):
@@ -62,8 +62,7 @@ def gt_valid(points: np.ndarray, missing: np.ndarray, boxes: np.ndarray) -> dict
 
 
 def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
-    points, boxes = mpii
-    missing = np.isnan(points[..., 0])
+    points, missing, boxes = mpii
     truth = ground_truth.read_mpii(write_mat(tmp_path / "gt_valid.mat", gt_valid(points, missing, boxes)))
     np.testing.assert_array_equal(truth.points, points - 1)
     # A person without a head has no size.
@@ -74,8 +73,7 @@ def test_what_is_missing_need_not_be_a_number(tmp_path: Path, mpii):
 
 
 def test_other_files_are_called_by_their_names(tmp_path: Path, mpii):
-    points, boxes = mpii
-    missing = np.isnan(points[..., 0])
+    points, missing, boxes = mpii
     unsaid = gt_valid(points, np.zeros_like(missing), boxes)
     for variables, read_truth, sentence in (
         (unsaid, ground_truth.read_mpii, r"pos_gt_src has no finite position of joint 5 of person 2"),

@@ -211,8 +211,7 @@ def link(stored: h5py.File, secret: Path) -> None:
 
 
 def wide_chunks(stored: h5py.File, secret: Path) -> None:
-    chunks = {"chunks": (10**7, 14, 2), "maxshape": (None, 14, 2)}
-    stored.create_dataset("preds", (1, 14, 2), "f8", **chunks)
+    stored.create_dataset("preds", (1, 14, 2), "f8", chunks=(10**7, 14, 2), maxshape=(None, 14, 2))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-"""Plain files of keypoints, in both formats."""
-
 import json
 from pathlib import Path
 

@@ -74,8 +74,6 @@ def test_records_that_cannot_be_encoded_are_refused(tmp_path: Path):
 
 
 # Prepared folders
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(planning, "RECORDS_PER_SHARD", 4)

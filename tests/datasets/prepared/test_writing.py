@@ -1,11 +1,8 @@
 """Writing of prepared folders: completely or not at all, and the same bytes after interruptions."""
 
 import os
-import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,8 +16,7 @@ from convcorr_jax.datasets import Absent, Record
 from convcorr_jax.datasets.prepared import Prepared, is_prepared, planning, prepare, read_prepared
 from convcorr_jax.errors import InputError, WriteError
 from tests.builders import image_set
-
-ROOT = Path(__file__).parents[3]
+from tests.builders.processes import end, full_disk, is_alive, start
 
 
 @pytest.fixture(autouse=True)
@@ -90,26 +86,17 @@ if __name__ == "__main__":
 def test_a_killed_run_is_resumed_with_the_same_bytes(source: Path, tmp_path: Path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    command = [sys.executable, str(script), str(source), str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    workers = ended.stdout.split()
+    ended = end(start(script, source, tmp_path / "out"))
+    assert ended.status == -signal.SIGKILL, ended.err
+    workers = ended.out.split()
     assert len(workers) == 2
     assert not (tmp_path / "out").exists()
     deadline = time.monotonic() + 10
-    while any(is_running(pid) for pid in workers):
+    while any(map(is_alive, workers)):
         assert time.monotonic() < deadline, "a writing process outlived the run that started it"
         time.sleep(0.05)
     assert prepare_images(source, tmp_path / "out").resumed >= 4
     assert_undisturbed(source, tmp_path)
-
-
-def is_running(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def interrupt(source: Path, folder: Path, *, after: int = 1) -> Path:
@@ -196,14 +183,9 @@ def test_a_source_that_changes_while_it_is_read_is_noticed(
 
 
 def test_a_full_disk_is_reported_and_leaves_no_final_folder(source: Path, tmp_path: Path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        # A file may not grow beyond a shard's first kilobyte, which fails as a full disk does.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
-        with pytest.raises(WriteError, match=r"00000-of-00003 cannot be written: .*too large"):
-            prepare_images(source, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # A shard's first kilobyte is written.
+    with full_disk(1024), pytest.raises(WriteError, match=r"00000-of-00003 cannot be written: .*too large"):
+        prepare_images(source, tmp_path / "out")
     assert sorted(os.listdir(tmp_path)) == [".out.partial", "source"]
     assert os.listdir(tmp_path / ".out.partial") == ["prepared.json"]
     assert prepare_images(source, tmp_path / "out").resumed == 0

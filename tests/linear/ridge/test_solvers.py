@@ -88,11 +88,9 @@ def test_it_maps_over_penalties(rng):
         np.testing.assert_allclose(weights, alone, rtol=1e-4, atol=1e-5)
 
 
-GOOD = np.arange(12, dtype=np.float32).reshape(6, 2) ** 2
-
-
 def test_a_constant_target_is_its_bias():
-    found = ridge.fit(GOOD, np.full((6, 1), 7.0, np.float32), penalty=1.0)
+    rows = np.arange(12, dtype=np.float32).reshape(6, 2) ** 2
+    found = ridge.fit(rows, np.full((6, 1), 7.0, np.float32), penalty=1.0)
     assert np.abs(found.weights).max() == 0
     assert float(found.bias[0]) == 7
 

@@ -1,5 +1,3 @@
-"""Predictions of a cascade, and their scores."""
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
