@@ -106,16 +106,13 @@ def test_matches_are_mutual_distinct_and_spread(aligned):
         assert len(np.unique(everything.a_px, axis=0)) == aligned.mutual.sum()
 
 
-def test_a_distinctness_of_nan_is_never_the_first(aligned):
+def test_a_distinctness_of_nan_is_never_the_first_and_without_mutual_matches_there_are_none(aligned):
     best = matching.spread_matches(aligned, count=2)
     cells = aligned.a_to_px.inverse(best.a_px).round().astype(int)
     distinctness = np.array(aligned.distinctness)
     distinctness[cells[0, 1], cells[0, 0]] = np.nan
     found = matching.spread_matches(aligned._replace(distinctness=distinctness), count=1)
     assert (found.a_px != best.a_px[:1]).any()
-
-
-def test_without_mutual_matches_there_are_none_to_draw(aligned):
     lost = aligned._replace(cycle_error=np.full_like(aligned.cycle_error, 5.0))
     assert matching.spread_matches(lost).a_px.shape == (0, 2)
 

@@ -50,11 +50,6 @@ def test_clean_data_has_no_fault_and_is_read_once(faces: tuple[Record, ...], peo
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
 
-def test_no_data_are_one_finding():
-    (finding,) = examine([])
-    assert (finding.check, finding.severity) == ("empty", CHANGES_SCORES)
-
-
 def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
     records_without_pixels, thumbnails = compute_thumbnails(faces)
     assert all(record.image == b"" for record in records_without_pixels)
@@ -62,7 +57,9 @@ def test_pixels_do_not_stay_in_memory(faces: tuple[Record, ...]):
     assert thumbnails.pixels.nbytes <= 1024 * len(faces)
 
 
-def test_findings_that_change_scores_come_first(faces: tuple[Record, ...]):
+def test_findings_that_change_scores_come_first_and_no_data_are_one_finding(faces: tuple[Record, ...]):
+    (finding,) = examine([])
+    assert (finding.check, finding.severity) == ("empty", CHANGES_SCORES)
     bad = replace(faces[0], image=b"no image", split="val")
     found = examine(
         [*faces[1:], bad, faces[1]], official_counts={"val": 2}, absent=[Absent("x", "its image is not there")]

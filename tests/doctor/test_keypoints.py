@@ -118,22 +118,16 @@ def test_normalizers_that_do_not_fit_are_found(faces: tuple[Record, ...]):
     assert "in other units than the box" in finding.sentence
 
 
-def test_a_repeated_id_is_named_once(faces: tuple[Record, ...]):
+def test_repeated_ids_wrong_counts_and_absent_annotations_are_reported_once(faces: tuple[Record, ...]):
     (finding,) = keypoints.repeated_ids([*faces, faces[3], faces[3]])
     assert finding.severity == CHANGES_SCORES
     assert finding.cases == (((faces[3].source_id,), "3 times"),)
-
-
-def test_wrong_counts_are_reported_once_per_split(faces: tuple[Record, ...]):
     findings = list(keypoints.wrong_counts(faces, {"train": 811, "test": 8, "val": 5}))
     assert [finding.sentence for finding in findings] == [
         "Split 'train' has 32 records; officially 811.",
         "Split 'val' has 0 records; officially 5.",
     ]
     assert {finding.severity for finding in findings} == {CHANGES_SCORES}
-
-
-def test_absent_annotations_keep_their_reasons():
     absent = [Absent("a", "its image is not there"), Absent("b", "no points")]
     (finding,) = keypoints.skipped_annotations(absent)
     assert finding.sentence == "2 annotations could not be turned into a record."

@@ -40,11 +40,6 @@ def figures(faces: tuple[Record, ...]) -> list[Record]:
     return figures
 
 
-def broadest(figures: list[Record]) -> set[int]:
-    """Four frontal figures: an exchange in a profile cannot be detected."""
-    return set(np.argsort(left_right_vectors(figures).real.sum(axis=1))[-4:].tolist())
-
-
 def test_left_right_vectors_do_not_depend_on_position_rotation_and_size(figures: list[Record]):
     before = left_right_vectors(figures)
     turned = list(figures)
@@ -62,7 +57,8 @@ def test_clean_figures_and_conventions_are_not_reported(figures: list[Record]):
 
 
 def test_exchanged_figures_and_pairs_are_found_and_named(figures: list[Record]):
-    wrong = broadest(figures)
+    # Four frontal figures: an exchange in a profile cannot be detected.
+    wrong = set(np.argsort(left_right_vectors(figures).real.sum(axis=1))[-4:].tolist())
     for pairs, severity, note in (
         (figures[0].left_right_pairs, CHANGES_SCORES, "agreement with the median object -"),
         ([(1, 6)], WORTH_A_LOOK, "l_1 and r_1"),

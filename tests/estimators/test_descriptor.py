@@ -50,12 +50,14 @@ def test_check_estimator_accepts_it_as_a_transformer_of_other_than_rows(descript
         estimator_checks.check_estimator(descriptor)
 
 
-def test_features_are_those_of_resized_images(descriptor, images):
+def test_features_are_those_of_resized_images_and_have_names(descriptor, images):
     squares = [resize(image, (SIDE, SIDE)).image for image in images]
     expected = global_features(squares, weights=load("alexnet"), layer="pool1")
     np.testing.assert_array_equal(descriptor.transform(images), expected)
     np.testing.assert_array_equal(descriptor.transform(np.stack(images)), expected)
     np.testing.assert_array_equal(descriptor.fit_transform(images, range(8)), expected)
+    names = descriptor.get_feature_names_out()
+    assert (names.shape, names[1]) == (expected.shape[1:], "descriptor1")
 
 
 def test_paths_and_arrays_of_any_size_mix(descriptor, images, tmp_path):
@@ -64,12 +66,6 @@ def test_paths_and_arrays_of_any_size_mix(descriptor, images, tmp_path):
     found = descriptor.transform([images[0], tmp_path / "a.png", str(tmp_path / "a.png"), tall])
     np.testing.assert_array_equal(found[:3], descriptor.transform(images)[[0, 1, 1]])
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
-
-
-def test_features_have_names(descriptor, images):
-    features = descriptor.transform(images)
-    names = descriptor.get_feature_names_out()
-    assert (names.shape, names[1]) == (features.shape[1:], "descriptor1")
 
 
 def test_weights_of_a_file(descriptor, images, tmp_path):

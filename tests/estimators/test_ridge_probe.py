@@ -83,7 +83,7 @@ def test_precision_is_that_of_the_features(problem, dtype):
     np.testing.assert_allclose(probe.predict(X), oracle.predict(X), rtol=tolerance, atol=tolerance)
 
 
-def test_shapes_follow_the_targets(problem):
+def test_shapes_follow_the_targets_and_a_second_fit_forgets_the_first(problem):
     X, Y = problem
     one = RidgeProbe(penalty=PENALTIES, penalty_per_target=True).fit(X, Y[:, 0])
     assert one.coef_.shape == (X.shape[1],)
@@ -94,14 +94,9 @@ def test_shapes_follow_the_targets(problem):
     assert column.coef_.shape == (1, X.shape[1])
     assert column.predict(X[:3]).shape == (3, 1)
     assert column.cv_errors_ is None
-
-
-def test_a_second_fit_forgets_the_first(problem):
-    X, Y = problem
     probe = RidgeProbe(penalty=PENALTIES).fit(X, Y)
     probe.set_params(penalty=1.0).fit(X, Y)
-    assert probe.cv_errors_ is None
-    assert probe.penalties_ is None
+    assert (probe.cv_errors_, probe.penalties_) == (None, None)
 
 
 def test_groups_stay_together(problem):

@@ -60,15 +60,12 @@ def test_confidence_and_offsets_keep_their_bounds_with_ties(rng):
     assert jnp.abs(found.flow + jnp.array([[[[0, 0], [1, 0]]]]) - found.labels).max() <= 0.5
 
 
-def test_subcell_offset_finds_the_vertex_of_a_parabola():
+def test_subcell_offset_finds_the_vertex_of_a_parabola_and_is_zero_at_the_border_and_off_a_minimum():
     places = np.arange(7.0)
     vertex = np.array([3.3, 2.8])
     volume = (places[None, :] - vertex[0]) ** 2 + 2 * (places[:, None] - vertex[1]) ** 2
     offset = subcell_offset(jnp.asarray(volume[None, None]), jnp.array([[[3, 3]]]))
     np.testing.assert_allclose(offset[0, 0], vertex - 3, atol=1e-5)
-
-
-def test_subcell_offset_is_zero_at_the_border_and_off_a_minimum():
     slope = jnp.broadcast_to(jnp.arange(5.0), (1, 1, 4, 5))
     for label in ([0, 1], [4, 1], [2, 1]):
         np.testing.assert_array_equal(subcell_offset(slope, jnp.array([[label]])), np.zeros((1, 1, 2)))

@@ -69,10 +69,6 @@ def test_the_listing_is_written_last(tmp_path):
     assert not list(tmp_path.glob("other*.json"))
 
 
-def unlink(name):
-    return lambda path: path.with_name(name).unlink()
-
-
 def state(facts):
     def damage(path):
         path.with_suffix(".json").write_text(facts)
@@ -95,8 +91,8 @@ def exchange(path):
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (unlink("line.json"), r"line\.json does not exist"),
-        (unlink("line.npz"), r"line\.npz does not exist"),
+        (lambda path: path.with_name("line.json").unlink(), r"line\.json does not exist"),
+        (lambda path: path.with_name("line.npz").unlink(), r"line\.npz does not exist"),
         (state("{"), r"line\.json is damaged, or is no fitted line: "),
         (state("[]"), r"line\.json: it is no fitted line; an object with named fields is expected"),
         (state("{}"), r"line\.json is damaged, or is no fitted line \(KeyError: 'names'\)"),

@@ -43,12 +43,9 @@ def test_strange_content_of_json_names_the_file(tmp_path, text, sentence):
         read()
 
 
-def test_other_errors_pass_through(tmp_path):
+def test_a_file_larger_than_any_annotation_is_not_parsed_and_other_errors_pass_through(tmp_path):
     with pytest.raises(ZeroDivisionError), naming_file(tmp_path / "a.json", kind="list of cats"):
         raise ZeroDivisionError
-
-
-def test_a_file_larger_than_any_annotation_is_not_parsed(tmp_path):
     path = tmp_path / "a.json"
     with path.open("wb") as stream:
         stream.truncate(MAX_BYTES + 1)

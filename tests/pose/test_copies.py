@@ -95,19 +95,15 @@ SIZE = TINY.input_size
 MIDDLE = np.array([31.5, 19.5])
 
 
-def rotated_point(point, degrees):
-    """By complex numbers; y points down, so that a positive angle turns clockwise."""
-    turned = complex(*(point - MIDDLE)) * np.exp(1j * np.deg2rad(degrees))
-    return MIDDLE + np.array([turned.real, turned.imag])
-
-
 @pytest.mark.parametrize("degrees", [-30.0, 20.0, 90.0])
 def test_one_bright_pixel_is_where_its_point_is(degrees):
     image = jnp.zeros((1, *SIZE, 3), jnp.uint8).at[0, 14, 38].set(255)
     bright = np.asarray(rotation_of(SIZE, degrees).images(image), float)[0, :, :, 0]
     rows, columns = np.mgrid[: SIZE.height, : SIZE.width]
     centroid = [(axis * bright).sum() / bright.sum() for axis in (columns, rows)]
-    np.testing.assert_allclose(centroid, rotated_point(np.array([38.0, 14.0]), degrees), atol=0.1)
+    # By complex numbers; y points down, so that a positive angle turns clockwise.
+    turned = complex(*([38.0, 14.0] - MIDDLE)) * np.exp(1j * np.deg2rad(degrees))
+    np.testing.assert_allclose(centroid, np.add(MIDDLE, [turned.real, turned.imag]), atol=0.1)
 
 
 def of_images_by_scipy(maps, degrees):

@@ -106,7 +106,7 @@ def test_mirrored_faces_are_the_faces_of_mirrored_images(faces):
         assert np.abs(points[mark] - [column, row]).max() <= 1
 
 
-def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
+def test_a_loaded_probe_predicts_the_same_and_one_of_an_earlier_version_is_read(faces, trained, tmp_path):
     probe, _, _ = trained
     save_fitted(tmp_path / "probe", probes.LandmarkModel(probe, SETTINGS, {"faces": 60}))
     loaded = load_fitted(tmp_path / "probe.json", probes.LandmarkModel)
@@ -119,6 +119,9 @@ def test_a_loaded_probe_predicts_the_same(faces, trained, tmp_path):
     ):
         np.testing.assert_array_equal(prediction.points, again.points)
         assert prediction.squares == again.squares
+    change_facts(tmp_path / "probe", dict.fromkeys(("low_rank", "presence_threshold", "reads.side_px")))
+    earlier = load_fitted(tmp_path / "probe", probes.LandmarkModel)
+    assert (earlier.features, earlier.finder) == (SETTINGS, None)
 
 
 def test_a_damaged_probe_is_refused(trained, tmp_path):
@@ -234,11 +237,3 @@ def test_a_compressed_probe_is_stored_in_half_precision(faces, compressed, tmp_p
     before, after = (probes.predict_landmarks(one, test, EXTRACTOR)[-1].points for one in (probe, loaded.probe))
     np.testing.assert_allclose(after, before, atol=0.1)
     assert not np.array_equal(after, before)
-
-
-def test_a_probe_of_an_earlier_version_is_read(trained, tmp_path):
-    save_fitted(tmp_path / "probe", probes.LandmarkModel(trained.probe, SETTINGS))
-    change_facts(tmp_path / "probe", dict.fromkeys(("low_rank", "presence_threshold", "reads.side_px")))
-    loaded = load_fitted(tmp_path / "probe", probes.LandmarkModel)
-    assert loaded.features == SETTINGS
-    assert loaded.finder is None

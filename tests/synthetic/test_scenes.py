@@ -135,8 +135,7 @@ def test_splits_are_disjoint_and_in_order():
     test_records = list(instances("car", split="test", count=2, size=(32, 32)))
     assert {record.split for record in train_records} == {"train"}
     assert {record.split for record in test_records} == {"test"}
-    ids = [record.source_id for record in (*train_records, *test_records)]
-    assert len(set(ids)) == 11
+    assert len({record.source_id for record in (*train_records, *test_records)}) == 11
     assert test_records[0].source_id == f"car 0/{test[0]}"
     with pytest.raises(InputError, match="'validation' does not exist"):
         next(instances("car", split="validation", count=1))

@@ -37,17 +37,11 @@ def annotation_checksum(record: Record) -> str:
         return np.round(np.asarray(values, float), 3).tolist()
 
     annotation = {
-        "id": record.source_id,
-        "split": record.split,
-        "names": record.names,
-        "points": rounded(record.points),
-        "visible": record.visible.tolist(),
-        "pairs": record.left_right_pairs,
-        "parts": dict(record.part_sets),
-        "box": rounded(record.box),
-        "normalizer": rounded(record.normalizer_px),
+        **{"id": record.source_id, "split": record.split, "names": record.names, "labels": record.label_names},
+        **{"points": rounded(record.points), "visible": record.visible.tolist()},
+        **{"pairs": record.left_right_pairs, "parts": dict(record.part_sets)},
+        **{"box": rounded(record.box), "normalizer": rounded(record.normalizer_px)},
         "attributes": {name: rounded(value) for name, value in record.attributes.items()},
-        "labels": record.label_names,
         "label map": hashlib.sha256(record.label_map.tobytes()).hexdigest(),
     }
     return hashlib.sha256(json.dumps(annotation, sort_keys=True).encode()).hexdigest()[:10]

@@ -155,7 +155,7 @@ def test_what_cannot_be_continued_starts_anew(page, content, asked, address, wei
     assert os.listdir(weights_folder) == [page]
 
 
-def test_a_killed_download_continues_to_the_same_bytes(address, weights_folder, publish):
+def test_a_killed_download_and_a_full_disk_leave_what_has_come_and_continue(address, weights_folder, publish):
     publish(official(f"{address}/whole"))
 
     def interrupt(done, of):
@@ -163,6 +163,11 @@ def test_a_killed_download_continues_to_the_same_bytes(address, weights_folder, 
 
     with pytest.raises(KeyboardInterrupt):
         fetch("caffenet", progress=interrupt)
+    assert os.listdir(weights_folder) == [".whole.partial"]
+    assert fetch("caffenet").read_bytes() == CONTENT
+    (weights_folder / "whole").unlink()
+    with full_disk(), pytest.raises(WriteError, match="cannot be written: File too large"):
+        fetch("caffenet")
     assert os.listdir(weights_folder) == [".whole.partial"]
     assert fetch("caffenet").read_bytes() == CONTENT
 
@@ -192,11 +197,3 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(address, tmp_path, monkeyp
     publish(official(f"{address}/whole"))
     with pytest.raises(InputError, match="cannot be created"):
         fetch("caffenet")
-
-
-def test_a_full_disk_is_a_write_error_and_leaves_what_has_come(address, weights_folder, publish):
-    publish(official(f"{address}/whole"))
-    with full_disk(), pytest.raises(WriteError, match="cannot be written: File too large"):
-        fetch("caffenet")
-    assert os.listdir(weights_folder) == [".whole.partial"]
-    assert fetch("caffenet").read_bytes() == CONTENT

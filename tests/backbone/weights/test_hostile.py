@@ -61,13 +61,8 @@ def build(name: bytes, state: bytes) -> bytes:
 
 # {"key": "1", "offset": 7}: as a state, attributes of an object; as slots, of a class.
 _STATE = b"}(X\x03\0\0\0keyX\x01\0\0\x001X\x06\0\0\0offsetK\x07u"
-NAMES = [
-    b"torch\nFloatStorage\n",
-    b"torch._utils\n_rebuild_tensor\n",
-    b"torch._utils\n_rebuild_tensor_v2\n",
-    b"torch._utils\n_rebuild_parameter\n",
-    b"collections\nOrderedDict\n",
-]
+NAMES = [b"torch\nFloatStorage\n", b"collections\nOrderedDict\n"]
+NAMES += [b"torch._utils\n_rebuild_" + name + b"\n" for name in (b"tensor", b"tensor_v2", b"parameter")]
 
 
 @pytest.mark.parametrize("name", NAMES)
