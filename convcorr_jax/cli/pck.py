@@ -163,12 +163,12 @@ class Pck:
 
     predictions: Annotated[Path, arg(metavar="FILE")]
     """The predictions: .npz, .h5 or .mat, in the pixels of the ground truth's file; for a plain ground truth
-    .npz or .json with the array points [n, k, 2], NaN (JSON: null) where there is no prediction."""
+    .npz or .json with points [n, k, 2], NaN (JSON: null) where there is none; for COCO's its results."""
     ground_truth: Annotated[Path, arg(metavar="FILE")]
     """The annotations. Either official: MPII's valid.h5, detections.mat, gt_valid.mat or .json, FLIC's
-    examples.mat or flic.npz, joints.mat of LSP, LSPET or PARSE. Or plain: .npz or .json with points [n, k, 2],
-    and any of visible [n, k], boxes [n, 4] (left, top, right, bottom), head_boxes [n, 4], image_sizes [n, 2]
-    (height, width), groups [n], names [k]."""
+    examples.mat or flic.npz, joints.mat of LSP, LSPET or PARSE, COCO's .json. Or plain: .npz or .json with
+    points [n, k, 2], and any of visible [n, k], boxes [n, 4] (left, top, right, bottom), head_boxes [n, 4],
+    image_sizes [n, 2] (height, width), groups [n], names [k]."""
     explain: Annotated[str | None, arg(metavar="FIGURE", help_behavior_hint="(default: list no protocol)")] = (
         None
     )

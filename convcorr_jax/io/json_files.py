@@ -88,7 +88,7 @@ def _described(kind: Any) -> str:
 
 # Python's objects take twenty times the bytes of a file; the largest annotations, MPII's, have 20 MB.
 MAX_BYTES = 2**25
-"""The limit of the size of a JSON file."""
+"""The usual limit of the size of a JSON file."""
 
 
 @contextlib.contextmanager
@@ -105,12 +105,12 @@ def naming_file(path: Path, *, kind: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def json_file(path: Path, kind: str) -> Iterator[Any]:
-    """Read a JSON file of at most 32 MB and yield its content to a ``with`` block that interprets it.
+def json_file(path: Path, kind: str, *, most_bytes: int = MAX_BYTES) -> Iterator[Any]:
+    """Read a JSON file, by default of at most 32 MB, and yield its content to a ``with`` block.
 
     The message of an error in the block names the file, and the ``kind`` of file that is expected.
     """
-    check_file(path, kind, most_bytes=MAX_BYTES)
+    check_file(path, kind, most_bytes=most_bytes)
     with naming_file(path, kind=kind):
         content = path.read_bytes()
         # Editors and other systems add byte order marks, or write UTF-16.

@@ -14,7 +14,7 @@ import numpy as np
 from convcorr_jax.cli import pairs
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import mpii
-from convcorr_jax.datasets.poses import joint_arrays, plain_keypoints
+from convcorr_jax.datasets.poses import coco, joint_arrays, plain_keypoints
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_points
 from tests.builders import mpii_flat
@@ -80,6 +80,10 @@ def _plain_json() -> list[bytes]:
     return [json.dumps(plain).encode()]
 
 
+_COCO = (
+    b'{"images": [{"id": 3}], "categories": [{"id": 1, "keypoints": ["nose"]}], "annotations": [{"id": 5, '
+    b'"image_id": 3, "category_id": 1, "keypoints": [4, 5, 2], "area": 9, "bbox": [1, 2, 3, 4], "iscrowd": 0}]}'
+)
 _POINTS = b'name,x,y,confidence\nnose,1.5,2,0.5\n"left, eye",3,4e1,1\n'
 _PAIRS = b"a,b,box_a,box_b,points\na.jpg,b.jpg,0 0 5 5,,p.csv\n"
 TARGETS = [
@@ -97,6 +101,7 @@ TARGETS = [
     ),
     Target("npz-plain", _npz, plain_keypoints.read_truth, mutated_archive, ".npz"),
     Target("json-plain", _plain_json, plain_keypoints.read_truth, mutated, ".json"),
+    Target("json-coco", lambda: [_COCO], coco.read_annotations, mutated, ".json"),
     Target(
         "json-mpii",
         lambda: [json.dumps([mpii_flat.json_person()] * 2).encode()],

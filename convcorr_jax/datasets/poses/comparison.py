@@ -1,7 +1,7 @@
 """The two sides of a PCK evaluation, from a file of ground truth and a file of predictions.
 
-The ground truth is an official file that `ground_truth` reads or a file of `plain_keypoints`; its content
-decides which. Predictions of official people are read by `predictions`.
+The ground truth is an official file that `ground_truth` reads, or a file of `coco` or `plain_keypoints`; its
+content decides which. Predictions of official people are read by `predictions`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax.datasets.poses import plain_keypoints
+from convcorr_jax.datasets.poses import coco, plain_keypoints
 from convcorr_jax.datasets.poses.ground_truth import (
     GroundTruth,
     Release,
@@ -73,21 +73,23 @@ def read_comparison(
     """Read ground truth and predictions of the same images.
 
     Of an official file the test people are evaluated, who may be the only people of the predictions. A plain
-    file has plain predictions, which leave nothing to interpret.
+    file has plain predictions, one of COCO's annotations has COCO's results, which leave nothing to interpret.
     """
     check_file(truth_path, "ground truth")
     check_file(predictions_path, "prediction")
     release = release_of(truth_path)
     if interpretation.sides and release != "FLIC":
         raise InputError(f"--sides is for FLIC only; {truth_path} is of {release or 'no release'}")
-    if release is None:
-        if stated := [name for name, value in vars(interpretation).items() if value is not None]:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in stated)
+    if release is None or release == "COCO":
+        if interpretation.stated:
             raise InputError(
-                f"{options} is for predictions of official people; {truth_path} is a plain "
-                "file, whose predictions have the array 'points' in the same frame"
+                f"{interpretation.stated} is for predictions of official people; {truth_path} is of COCO's "
+                "format, or a plain file whose predictions have the array 'points' in the same frame"
             )
-        return _plain(truth_path, predictions_path)
+        read, source = (coco.read_pair, "COCO") if release else (_plain, "plain arrays")
+        truth, points = read(truth_path, predictions_path)
+        every = np.ones(points.shape[1], np.bool_)
+        return Comparison(truth, points, every, None, None, source, ())
     matched = match_files(
         truth_path,
         predictions_path,
@@ -179,7 +181,7 @@ def _own_normalizer(truth: KeypointTruth, length: np.ndarray) -> str | None:
     return None
 
 
-def _plain(truth_path: Path, predictions_path: Path) -> Comparison:
+def _plain(truth_path: Path, predictions_path: Path) -> tuple[KeypointTruth, np.ndarray]:
     truth = plain_keypoints.read_truth(truth_path)
     predicted = plain_keypoints.read_points(predictions_path)
     points = predicted.points
@@ -195,5 +197,4 @@ def _plain(truth_path: Path, predictions_path: Path) -> Comparison:
             f"{predictions_path}: points is {points.shape}; {truth.points.shape} is expected, as in "
             f"{truth_path}"
         )
-    every = np.ones(points.shape[1], np.bool_)
-    return Comparison(truth, points, every, None, None, "plain arrays", ())
+    return truth, points

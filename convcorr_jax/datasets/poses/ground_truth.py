@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from convcorr_jax.datasets.formats import mat
 from convcorr_jax.datasets.official import flic, lsp, mpii
 from convcorr_jax.datasets.official.mpii import Person
+from convcorr_jax.datasets.poses import coco
 from convcorr_jax.datasets.poses.joint_orders import ORDERS, Order, common
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, array_headers, json_file, load_arrays, read_arrays
@@ -65,13 +66,13 @@ class GroundTruth(NamedTuple):
         )
 
 
-def release_of(path: Path) -> Release | None:
-    """Return the data set of an official file; None for a plain file."""
+def release_of(path: Path) -> Release | Literal["COCO"] | None:
+    """Return the data set of an official file, or the format of COCO; None for a plain file."""
     if h5py.is_hdf5(path):
         return "MPII"
     if path.suffix == ".json":
-        with json_file(path, "ground truth") as content:
-            return "MPII" if isinstance(content, list) else None
+        with json_file(path, "ground truth", most_bytes=coco.MAX_BYTES) as content:
+            return "MPII" if isinstance(content, list) else "COCO" if "annotations" in content else None
     if path.suffix == ".npz":
         return "FLIC" if array_headers(path, names=("joints_pc",)) else None
     variables = mat.read(path)

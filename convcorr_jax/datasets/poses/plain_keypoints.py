@@ -132,13 +132,13 @@ def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 def _names(values: Mapping[str, Any]) -> tuple[str, ...] | None:
     names = _texts(values, "names")
-    return None if names is None else tuple(map(_common, names))
+    return None if names is None else tuple(map(known_name, names))
 
 
-def _common(name: str) -> str:
+def known_name(name: str) -> str:
     """Return the name that a normalizer expects, of a shoulder, a hip or an eye, and other names as they are.
 
-    >>> [_common(name) for name in ("Left Shoulder", "right_eye_outer", "left_ear", "head")]
+    >>> [known_name(name) for name in ("Left Shoulder", "right_eye_outer", "left_ear", "head")]
     ['l_shoulder', 'r_eye_outer', 'left_ear', 'head']
     """
     joint = joint_name(name) or ""

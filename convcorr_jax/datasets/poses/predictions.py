@@ -60,6 +60,12 @@ class Interpretation:
     first_pixel: Literal[0, 1] | None = None
     """The coordinate of the first pixel in the predictions; by default as in the ground truth's file."""
 
+    @property
+    def stated(self) -> str:
+        """The options that differ from the defaults, in words."""
+        names = [name for name, value in vars(self).items() if value is not None]
+        return " and ".join(f"--{name.replace('_', '-')}" for name in names)
+
 
 AS_STATED = Interpretation()
 
