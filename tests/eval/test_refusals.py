@@ -19,6 +19,7 @@ FLOWS = "eval.flow_accuracy"
 LANDMARKS = "eval.face_landmarks --rendered-train 4 --rendered-test 1"
 MATCHES = "eval.match_explorer"
 PROBES = "train.ridge_probes --layer pool5 --rendered-train 8"
+SCORES = "eval.score_predictions --ground-truth a.json --predictions b.json --metric"
 SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 
 REFUSED = [
@@ -65,6 +66,8 @@ REFUSED = [
     (PROBES, "--probe colors --train nowhere", "nowhere"),
     (PROBES, "--probe keypoints --rendered-train 3", "is annotated in"),
     (PROBES, "--probe classes --rendered-train 0", "records of 'test' and of 'train' are expected"),
+    (SCORES, "oks --alpha 0.5", "--alpha is not for oks"),
+    (SCORES, "pckh --sigmas 0.1", "--sigmas is for oks only"),
     (SEGMENTATION, "--copies 1", "copies is 1"),
     (SEGMENTATION, "--shown 0", "shown 0"),
     (SEGMENTATION, "--layer conv9", "no layer 'conv9'"),

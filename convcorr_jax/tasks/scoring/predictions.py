@@ -1,5 +1,8 @@
-"""Scoring a file of predicted poses by the official rules of MPII, FLIC and LSP."""
+"""Scoring a file of predicted poses by the official rules of MPII, FLIC, LSP and COCO."""
 
+import contextlib
+import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -8,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.datasets.poses import AS_STATED, Interpretation, Release, match_files
+from convcorr_jax.datasets.poses import AS_STATED, Interpretation, Release, coco, match_files
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 from convcorr_jax.metrics import (
@@ -77,6 +80,81 @@ def alphas_of(metric: Metric, *, alpha: float | None = None) -> tuple[float, ...
     if not 0 < last < np.inf:
         raise InputError(f"--alpha is {last}; a positive number is expected")
     return (*(smaller for smaller in rules.smaller_alphas if smaller != last), last)
+
+
+COCO_FIGURES = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
+"""The figures of COCO's evaluation: average precision and recall, at an OKS, of medium and of large objects."""
+# The evaluation takes so many results of an image and a category, those of the highest scores.
+_COCO_MOST = 20
+
+
+class OksScore(NamedTuple):
+    """COCO's figures of a file of results, and how the files were read."""
+
+    figures: dict[str, float | None]
+    """Those of `COCO_FIGURES` in percent; None where no object counts, as where none is large."""
+    sigmas: tuple[float, ...]
+    objects: int
+    results: int
+    notes: tuple[str, ...]
+
+
+def score_oks(truth_path: Path, predictions_path: Path, *, sigmas: Sequence[float] = ()) -> OksScore:
+    """Compute COCO's average precision and recall of results by object keypoint similarity (OKS).
+
+    The extra ``coco`` installs the evaluation. ``sigmas`` has a number for each keypoint, by default those of
+    COCO's 17.
+    """
+    truth = coco.read_annotations(truth_path)
+    results = coco.read_results(predictions_path, truth)
+    if not truth.objects:
+        raise InputError(f"{truth_path} has no object to score: none has a labelled keypoint and is no crowd")
+    wrong = len(sigmas) != truth.joints or not all(0 < sigma < np.inf for sigma in sigmas)
+    if wrong and (sigmas or truth.joints != 17):
+        raise InputError(
+            f"--sigmas has the numbers ({' '.join(map(str, sigmas))}); a positive one is expected for each "
+            f"of the {truth.joints} keypoints of {truth_path}, none only for COCO's 17"
+        )
+    stats, used = _coco_stats(truth, results, sigmas)
+    figures = {name: stat if stat >= 0 else np.nan for name, stat in zip(COCO_FIGURES, stats, strict=True)}
+    counts = Counter((result["image_id"], result["category_id"]) for result in results)
+    notes = []
+    if crowded := sum(count > _COCO_MOST for count in counts.values()):
+        notes.append(
+            f"{predictions_path}: {crowded} images have more than {_COCO_MOST} results of a category; those of "
+            "the highest scores count"
+        )
+    if not sigmas and truth.names and truth.names[::16] != ("nose", "right_ankle"):
+        notes.append(
+            f"{truth_path}: sigmas are those of COCO's people, whose keypoints are nose to right_ankle, not "
+            f"{truth.names[0]} to {truth.names[-1]}; --sigmas states others"
+        )
+    return OksScore(percentages(figures), used, len(truth.objects), len(results), tuple(notes))
+
+
+def _coco_stats(
+    truth: coco.Annotations, results: list[dict[str, Any]], sigmas: Sequence[float]
+) -> tuple[list[float], tuple[float, ...]]:
+    """Return what ``COCOeval`` computes, -1 where no object counts, and the sigmas."""
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the metric oks needs {error.name}; pip install 'convcorr_jax[coco]' installs it"
+        ) from error
+    # It prints its progress.
+    with contextlib.redirect_stdout(io.StringIO()):
+        annotated: Any = COCO()
+        annotated.dataset = truth.lists
+        annotated.createIndex()
+        evaluation = COCOeval(annotated, annotated.loadRes(results), "keypoints")
+        if sigmas:
+            evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats.tolist(), tuple(evaluation.params.kpt_oks_sigmas.tolist())
 
 
 class AlignedJoints(NamedTuple):
