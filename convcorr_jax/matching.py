@@ -16,17 +16,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from convcorr_jax import coords, images
+from convcorr_jax import coords, descriptors, images
 from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.backbone import Network, Params
-from convcorr_jax.descriptors import (
-    BOX_MARGIN,
-    RECIPES,
-    Recipe,
-    convolutional_descriptors,
-    descriptor_grid,
-    view,
-)
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, align_costs, check_descriptors, data_cost
 from convcorr_jax.shapes import Image
@@ -89,7 +81,7 @@ def align_photographs(
     params: Params,
     *,
     network: Network,
-    recipe: Recipe | None = None,
+    recipe: descriptors.Recipe | None = None,
     box_a: coords.Box | None = None,
     box_b: coords.Box | None = None,
     smoothness: float | None = None,
@@ -106,12 +98,12 @@ def align_photographs(
             weights lack it; the layer's grid has more than `MAX_CELLS` cells; the smoothness is negative or
             not finite; descriptors are not finite.
     """
-    recipe = RECIPES[network.name] if recipe is None else recipe
+    recipe = descriptors.RECIPES[network.name] if recipe is None else recipe
     if smoothness is None:
         smoothness = default_smoothness(box_a, box_b)
     if not (np.isfinite(smoothness) and smoothness >= 0):
         raise InputError(f"smoothness is {smoothness}; a finite number of at least 0 is expected")
-    grid = descriptor_grid(network, recipe)
+    grid = descriptors.descriptor_grid(network, recipe)
     if grid.size.height * grid.size.width > MAX_CELLS:
         raise InputError(
             f"{recipe.layers[-1]} has {grid.size.width} x {grid.size.height} cells, and at most {MAX_CELLS} "
@@ -119,12 +111,13 @@ def align_photographs(
         )
     shown_a, shown_b = _shown(a, box_a), _shown(b, box_b)
     view_a, view_b = (
-        view(photograph, shown, sizes_px=recipe.sizes_px) for photograph, shown in ((a, shown_a), (b, shown_b))
+        descriptors.view(photograph, shown, sizes_px=recipe.sizes_px)
+        for photograph, shown in ((a, shown_a), (b, shown_b))
     )
     pyramid = [np.stack(level) for level in zip(view_a.pyramid, view_b.pyramid, strict=True)]
     # Two photographs are described in less time than Winograd's algorithm takes to compile.
     plain = network._replace(winograd=False)
-    describe = functools.partial(convolutional_descriptors, network=plain, recipe=recipe)
+    describe = functools.partial(descriptors.convolutional_descriptors, network=plain, recipe=recipe)
     weight = np.float32(smoothness)
     costs = jax.ShapeDtypeStruct((*grid.size, *grid.size), np.float32)
     with ThreadPoolExecutor(1) as executor:
@@ -225,7 +218,7 @@ def _shown(photograph: Image, box: coords.Box | None) -> coords.Box:
     if box is None:
         return coords.whole_image(size)
     coords.check_meets(box, size)
-    return coords.grow(box, BOX_MARGIN)
+    return coords.grow(box, descriptors.BOX_MARGIN)
 
 
 class _BothWays(NamedTuple):

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.arguments import (
-    FIGURE_ENDINGS,
-    OutputOptions,
-    Result,
-    WeightsOption,
-    as_json,
-    check_models,
-    check_outputs,
-)
+from convcorr_jax.cli import arguments
 from convcorr_jax.cli.pairs import (
     Files,
     Pair,
@@ -73,7 +65,7 @@ class Align:
         arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"),
     ] = ()
     """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
-    weights: WeightsOption = None
+    weights: arguments.WeightsOption = None
     """The network's weights: .caffemodel, torch's .pth, or .npz."""
     smoothness: Annotated[
         float | None,
@@ -84,9 +76,9 @@ class Align:
     html: Annotated[Path | None, arg(metavar="PAGE.html", help_behavior_hint="(default: none)")] = None
     """Also write an interactive page, in one file: tap a point of a and see its match in b, for several values
     of smoothness."""
-    output: OutputOptions = OutputOptions()
+    output: arguments.OutputOptions = arguments.OutputOptions()
 
-    def run(self) -> Result:
+    def run(self) -> arguments.Result:
         """Align the pairs, write their files, and return a summary."""
         started = time.perf_counter()
         pairs = self._pairs()
@@ -106,14 +98,14 @@ class Align:
         seconds = time.perf_counter() - started
         lines = [aligned.caption, f"{aligned.energy}; {seconds:.1f} seconds."]
         lines += [str(path) for path in (*files, self.html) if path is not None]
-        return Result(lines, self._values([aligned.values], seconds))
+        return arguments.Result(lines, self._values([aligned.values], seconds))
 
-    def _run_all(self, pairs: list[Pair], started: float) -> Result:
+    def _run_all(self, pairs: list[Pair], started: float) -> arguments.Result:
         """Align several pairs into a folder; one that fails is reported, and the others go on."""
         from convcorr_jax.io import write_json
 
         folder = self.out or _FOLDER
-        if folder.suffix.lower() in FIGURE_ENDINGS:
+        if folder.suffix.lower() in arguments.FIGURE_ENDINGS:
             raise InputError(f"--out {folder} must be a folder, since there are several pairs")
         jobs = [
             (pair, Files.beside(folder / name, pair))
@@ -147,8 +139,8 @@ class Align:
         seconds = time.perf_counter() - started
         lines.append(f"{len(jobs) - len(errors)} of {len(jobs)} pairs; {seconds:.1f} seconds.")
         everything = self._values(values, seconds)
-        write_json(folder / _INDEX, as_json(everything))
-        return Result(lines, everything, status=code, errors=errors)
+        write_json(folder / _INDEX, arguments.as_json(everything))
+        return arguments.Result(lines, everything, status=code, errors=errors)
 
     def _pairs(self) -> list[Pair]:
         """Return the pairs that the options name."""
@@ -183,8 +175,8 @@ class Align:
         figure, *others = (path for _, files in jobs for path in files)
         read = [path for pair, _ in jobs for path in (pair.a, pair.b, pair.points)]
         assert figure is not None
-        check_outputs(figure, (*others, index, self.html), read=(*read, self.pairs, self.weights))
-        check_models(weights=self.weights)
+        arguments.check_outputs(figure, (*others, index, self.html), read=(*read, self.pairs, self.weights))
+        arguments.check_models(weights=self.weights)
 
     def _aligner(self) -> "Aligner":
         from convcorr_jax.cli.aligner import Aligner

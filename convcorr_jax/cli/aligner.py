@@ -12,20 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcorr_jax import coords
+from convcorr_jax import coords, matching
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.arguments import point_values
 from convcorr_jax.cli.pairs import Files, Inputs, Pair
 from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
 from convcorr_jax.io import write_arrays, write_points, written_whole
-from convcorr_jax.matching import (
-    Matches,
-    PhotographAlignment,
-    align_photographs,
-    carry_to_b,
-    default_smoothness,
-    spread_matches,
-)
 from convcorr_jax.report import alignment_figure, match_page, matched_pair, matches_data
 
 # A page shows the matches for these multiples of the smoothness, too.
@@ -35,7 +27,7 @@ _PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
 class Aligned(NamedTuple):
     """An aligned pair: a line on settings and agreement, the energy without a full stop, the JSON object."""
 
-    alignment: PhotographAlignment
+    alignment: matching.PhotographAlignment
     caption: str
     energy: str
     values: dict[str, Any]
@@ -65,9 +57,9 @@ class Aligner:
     def align(self, pair: Pair, inputs: Inputs, files: Files) -> Aligned:
         """Align a pair, and write its figure, its arrays and its table, all or none."""
         alignment = self._alignment(pair, inputs, self._smoothness(pair))
-        matches = spread_matches(alignment)
+        matches = matching.spread_matches(alignment)
         points = inputs.points
-        carried = None if points is None else carry_to_b(points.points, alignment)
+        carried = None if points is None else matching.carry_to_b(points.points, alignment)
         settings = self._settings(pair)
         caption = _caption(settings, alignment)
         figure = alignment_figure(
@@ -117,11 +109,11 @@ class Aligner:
 
     def _smoothness(self, pair: Pair) -> float:
         if self.smoothness is None:
-            return default_smoothness(pair.box_a, pair.box_b)
+            return matching.default_smoothness(pair.box_a, pair.box_b)
         return self.smoothness
 
-    def _alignment(self, pair: Pair, inputs: Inputs, smoothness: float) -> PhotographAlignment:
-        return align_photographs(
+    def _alignment(self, pair: Pair, inputs: Inputs, smoothness: float) -> matching.PhotographAlignment:
+        return matching.align_photographs(
             inputs.a,
             inputs.b,
             self.weights.params,
@@ -147,7 +139,7 @@ class Aligner:
 
 
 def _arrays(
-    alignment: PhotographAlignment, matches: Matches, settings: Mapping[str, Any]
+    alignment: matching.PhotographAlignment, matches: matching.Matches, settings: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Return the arrays of the .npz file, which the help of ``--out`` describes."""
     arrays: dict[str, Any] = {"settings": json.dumps(settings)}
@@ -175,7 +167,7 @@ def _arrays(
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
-def _results(alignment: PhotographAlignment) -> dict[str, Any]:
+def _results(alignment: matching.PhotographAlignment) -> dict[str, Any]:
     data, deformation = alignment.forward.energy
     return {
         "cells": alignment.mutual.shape,
@@ -187,14 +179,14 @@ def _results(alignment: PhotographAlignment) -> dict[str, Any]:
     }
 
 
-def _caption(settings: Mapping[str, Any], alignment: PhotographAlignment) -> str:
+def _caption(settings: Mapping[str, Any], alignment: matching.PhotographAlignment) -> str:
     return (
         f"{settings['network']} {' + '.join(settings['layers'])}, smoothness {settings['smoothness']:g}; "
         f"{100 * alignment.mutual.mean():.0f} % of {alignment.mutual.size} cells agree both ways."
     )
 
 
-def _energy(alignment: PhotographAlignment) -> str:
+def _energy(alignment: matching.PhotographAlignment) -> str:
     data, deformation = alignment.forward.energy
     converged = "" if alignment.forward.converged else ", not converged"
     return (

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from tyro.conf import Positional, arg
 
-from convcorr_jax.cli.arguments import (
-    OutputOptions,
-    Result,
-    WeightsOption,
-    check_models,
-    check_outputs,
-    point_values,
-    read_photograph,
-)
+from convcorr_jax.cli import arguments
 from convcorr_jax.runtime import BoxOption, as_box
 
 if TYPE_CHECKING:
@@ -72,12 +64,12 @@ class PointCommand(ABC):
 
     def find_and_write(
         self, path: Path, box: "coords.Box | None", out: Path, model: Path | None, weights: Path | None
-    ) -> Result:
+    ) -> arguments.Result:
         """Find the points of a photograph, and write the figure and the table."""
         table = out.with_suffix(".csv")
-        check_outputs(out, (table,), read=(path, model, weights))
-        check_models(model=model, kind=self.kind, weights=weights)
-        photograph = read_photograph(path, box=box)
+        arguments.check_outputs(out, (table,), read=(path, model, weights))
+        arguments.check_models(model=model, kind=self.kind, weights=weights)
+        photograph = arguments.read_photograph(path, box=box)
         found = self.find(photograph, box)
         from convcorr_jax.io import write_image, write_points, written_whole
 
@@ -85,12 +77,12 @@ class PointCommand(ABC):
             write_image(temporary_figure, self.draw(photograph, found))
             write_points(temporary_table, found.names, found.points, confidence=found.confidence)
         lines = [f"{len(found.names)} {found.what}.", str(out), str(table)]
-        points = point_values(found.names, found.points, confidence=found.confidence)
+        points = arguments.point_values(found.names, found.points, confidence=found.confidence)
         values = {"figure": out, "table": table, "points": points}
         if found.box is not None:
             lines += found.box.sentences
             values |= found.box.values
-        return Result(lines, values)
+        return arguments.Result(lines, values)
 
 
 def _figure_options(found: FoundPoints) -> dict[str, Any]:
@@ -147,11 +139,11 @@ class Keypoints(PointCommand):
     name,x,y,confidence. The confidence is the probability that the best cell shows the keypoint."""
     refine: bool = False
     """Place points between cells, at the maximum of a parabola through the best cell and its neighbours."""
-    weights: WeightsOption = None
+    weights: arguments.WeightsOption = None
     """The weights of the model's network: .caffemodel, torch's .pth, or .npz."""
-    output: OutputOptions = OutputOptions()
+    output: arguments.OutputOptions = arguments.OutputOptions()
 
-    def run(self) -> Result:
+    def run(self) -> arguments.Result:
         """Predict the keypoints, write the figure and the table, and return their paths and the points."""
         return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, self.weights)
 
@@ -193,11 +185,11 @@ class Landmarks(PointCommand):
     out: Path = Path("landmarks.png")
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y."""
-    weights: WeightsOption = None
+    weights: arguments.WeightsOption = None
     """The weights of the probe's network: .caffemodel, torch's .pth, or .npz."""
-    output: OutputOptions = OutputOptions()
+    output: arguments.OutputOptions = arguments.OutputOptions()
 
-    def run(self) -> Result:
+    def run(self) -> arguments.Result:
         """Predict the landmarks, write the figure and the table, and return their paths and the points."""
         return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, self.weights)
 
@@ -250,9 +242,9 @@ class Pose(PointCommand):
     """The figure: .png, .jpg or .pdf. Beside it, a .csv file of the same name is written, with the header
     name,x,y,confidence. The confidence is the value of the coarse heat-map, about 1 where the network is
     certain. Joints below 0.2 are drawn as rings."""
-    output: OutputOptions = OutputOptions()
+    output: arguments.OutputOptions = arguments.OutputOptions()
 
-    def run(self) -> Result:
+    def run(self) -> arguments.Result:
         """Predict the joints, write the figure and the table, and return their paths and the points."""
         return self.find_and_write(self.photograph, as_box(self.box), self.out, self.model, None)
 

@@ -23,17 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int8, UInt8
 
-from convcorr_jax import coords
+from convcorr_jax import coords, descriptors
 from convcorr_jax.backbone import Network, Params, channels, receptive_field
-from convcorr_jax.descriptors import (
-    BOX_MARGIN,
-    Recipe,
-    View,
-    convolutional_descriptors,
-    dense_sift,
-    descriptor_grid,
-    view,
-)
 from convcorr_jax.errors import InputError
 from convcorr_jax.shapes import Image
 
@@ -68,7 +59,7 @@ class Square:
     """
 
     box_px: int = BOX_PX
-    margin: float = BOX_MARGIN
+    margin: float = descriptors.BOX_MARGIN
 
     def __post_init__(self) -> None:
         if not (self.box_px > 0 and self.margin >= 0 and self.side_px <= _LARGEST_PX):
@@ -92,9 +83,9 @@ class Square:
         """Return the transform from pixels of a photograph to pixels of the square."""
         return coords.box_to_size(coords.grow(box, self.margin), (self.side_px, self.side_px))
 
-    def warp(self, photograph: Image, box: coords.Box) -> View:
+    def warp(self, photograph: Image, box: coords.Box) -> descriptors.View:
         """Resample a box of a photograph, with its margin, to the square."""
-        return view(photograph, box, sizes_px=(self.side_px,), margin=self.margin)
+        return descriptors.view(photograph, box, sizes_px=(self.side_px,), margin=self.margin)
 
 
 @dataclass(frozen=True)
@@ -143,8 +134,8 @@ class ConvCells:
         self, squares: UInt8[Array, "b _ _ 3"] | UInt8[np.ndarray, "b _ _ 3"], params: Params
     ) -> Float[Array, "b _ _ d"]:
         """Compute the columns of all candidates of warped boxes and of a rim of one cell around them."""
-        recipe = Recipe(self.layers, (self.square.side_px,), center=False)
-        columns = convolutional_descriptors(params, [squares], network=self.network, recipe=recipe)
+        recipe = descriptors.Recipe(self.layers, (self.square.side_px,), center=False)
+        columns = descriptors.convolutional_descriptors(params, [squares], network=self.network, recipe=recipe)
         first, end = self._inside()
         rim = WINDOW // 2
         inside = slice(first - rim, end + rim)
@@ -165,7 +156,9 @@ class ConvCells:
         return _signed((ranks < NEAREST).reshape(covers.shape) & covers, misses)
 
     def _cells(self) -> Float[np.ndarray, "h w 2"]:
-        grid = descriptor_grid(self.network, Recipe(self.layers, (self.square.side_px,)))
+        grid = descriptors.descriptor_grid(
+            self.network, descriptors.Recipe(self.layers, (self.square.side_px,))
+        )
         return grid.to_input_px(coords.cell_grid(grid.size).astype(np.float64))
 
     def _inside(self) -> tuple[int, int]:
@@ -234,7 +227,7 @@ Cells = ConvCells | SiftCells
 def _sift(squares, *, size, first_center_px):
     # A bin is half as wide as the radius.
     describe = functools.partial(
-        dense_sift,
+        descriptors.dense_sift,
         radius_px=2 * SIFT_BIN_PX,
         stride_px=SIFT_STRIDE_PX,
         first_center_px=first_center_px,

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics.bootstrap import Interval, UnitSums, unit_means
 
+_Values = Float[np.ndarray, " n"]
+
 
 class TwoValuedScores(NamedTuple):
     """Scores of an attribute with two values; all are fractions between 0 and 1."""
@@ -31,20 +33,15 @@ class GradedScores(NamedTuple):
 
 
 def two_valued_scores(
-    predicted: Float[np.ndarray, " n"],
-    truth: Float[np.ndarray, " n"],
-    *,
-    values: tuple[float, float],
-    threshold: float,
+    predicted: _Values, truth: _Values, *, values: tuple[float, float], threshold: float
 ) -> TwoValuedScores:
     """Compute the scores of predictions of an attribute with two values.
 
     A prediction, on any scale that rises with the attribute, stands for the higher value if it is above the
     threshold, and for the lower otherwise.
 
-    >>> two_valued_scores(
-    ...     np.array([0.1, 0.3, 0.9, 0.2]), np.array([1.0, 1.0, 2.0, 2.0]), values=(1, 2), threshold=0.5
-    ... )
+    >>> predicted = np.array([0.1, 0.3, 0.9, 0.2])
+    >>> two_valued_scores(predicted, np.array([1.0, 1.0, 2.0, 2.0]), values=(1, 2), threshold=0.5)
     TwoValuedScores(accuracy=0.75, balanced_accuracy=0.75, commoner=0.5)
 
     Raises:
@@ -52,11 +49,8 @@ def two_valued_scores(
             threshold is NaN.
     """
     _check_known(predicted, np.array([threshold]))
-    present = np.unique(truth).tolist()
-    if present != sorted(values):
-        raise InputError(
-            f"the true values of the attribute are {present}; exactly {sorted(values)} are expected"
-        )
+    if (found := np.unique(truth).tolist()) != sorted(values):
+        raise InputError(f"the true values of the attribute are {found}; exactly {sorted(values)} are expected")
     is_higher = truth == max(values)
     correct = (predicted > threshold) == is_higher
     recalls = correct[is_higher].mean(), correct[~is_higher].mean()
@@ -64,9 +58,7 @@ def two_valued_scores(
     return TwoValuedScores(float(correct.mean()), float(np.mean(recalls)), float(commoner))
 
 
-def graded_scores(
-    predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"], *, middle: float | None = None
-) -> GradedScores:
+def graded_scores(predicted: _Values, truth: _Values, *, middle: float | None = None) -> GradedScores:
     """Compute the scores of predictions that should rise with an attribute.
 
     >>> graded_scores(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0]), middle=0.0)
@@ -95,11 +87,7 @@ def graded_scores(
 
 
 def two_valued_sums(
-    predicted: Float[np.ndarray, " n"],
-    truth: Float[np.ndarray, " n"],
-    *,
-    values: tuple[float, float],
-    threshold: float,
+    predicted: _Values, truth: _Values, *, values: tuple[float, float], threshold: float
 ) -> dict[str, UnitSums]:
     """Return what each image adds to the scores of `two_valued_scores` but ``commoner``, for their intervals.
 

@@ -28,6 +28,9 @@ LANDMARK_FAILURE = 0.1
 Perona and Dollár, "Robust face landmark estimation under occlusion", ICCV 2013)."""
 
 
+_Points = Float[np.ndarray, "images n 2"]
+
+
 class LandmarkError(NamedTuple):
     """A summary of images' mean errors over landmarks, in normalizing lengths."""
 
@@ -40,9 +43,7 @@ class LandmarkError(NamedTuple):
 
 
 def landmark_errors(
-    predicted: Float[np.ndarray, "images n 2"],
-    truth: Float[np.ndarray, "images n 2"],
-    normalizer: Float[np.ndarray, " images"],
+    predicted: _Points, truth: _Points, normalizer: Float[np.ndarray, " images"]
 ) -> Float[np.ndarray, "images n"]:
     """Compute ``|predicted - truth| / normalizer`` of every landmark.
 
@@ -70,15 +71,11 @@ def landmark_summary(errors: Float[np.ndarray, "images n"]) -> LandmarkError:
     Raises:
         InputError: an image has no landmark that counts.
     """
-    image_errors = mean_error_per_image(errors)
+    of_images = mean_error_per_image(errors)
+    failed = of_images > LANDMARK_FAILURE
     # The cumulative curve is a staircase; each image adds the area to the right of its step.
-    area = np.clip(LANDMARK_FAILURE - image_errors, 0, None).mean() / LANDMARK_FAILURE
-    return LandmarkError(
-        float(image_errors.mean()),
-        float(np.median(image_errors)),
-        float((image_errors > LANDMARK_FAILURE).mean()),
-        float(area),
-    )
+    area = np.clip(LANDMARK_FAILURE - of_images, 0, None).mean() / LANDMARK_FAILURE
+    return LandmarkError(*map(float, (of_images.mean(), np.median(of_images), failed.mean(), area)))
 
 
 def mean_error_per_image(errors: Float[np.ndarray, "images n"]) -> Float[np.ndarray, " images"]:
@@ -123,14 +120,12 @@ def error_spreads(errors: Float[np.ndarray, "people joints 2"], joints: Sequence
     """
     result = {}
     for column in COLUMNS:
-        members = members_of((column,), joints, count=errors.shape[1])
-        if not members:
-            continue
-        known = errors[:, members].reshape(-1, 2)
-        known = known[~np.isnan(known).any(axis=-1)]
-        near = known[_near(known)]
-        x, y = near.std(axis=0) if len(near) else (np.nan, np.nan)
-        result[column] = Spread(float(x), float(y), len(near), len(known) - len(near))
+        if members := members_of((column,), joints, count=errors.shape[1]):
+            known = errors[:, members].reshape(-1, 2)
+            known = known[~np.isnan(known).any(axis=-1)]
+            near = known[_near(known)]
+            x, y = near.std(axis=0) if len(near) else (np.nan, np.nan)
+            result[column] = Spread(float(x), float(y), len(near), len(known) - len(near))
     return result
 
 
@@ -156,11 +151,6 @@ def _near(errors: Float[np.ndarray, "*joints 2"]) -> Bool[np.ndarray, "*joints"]
     return np.asarray((np.abs(errors) <= OUTLIER_PX).all(axis=-1))
 
 
-# Sides are exchanged if the sum of both distances becomes less than this fraction of itself. With 1, the noise
-# of joints that are close to each other, such as the hips of a person in profile, would become too small.
-_EXCHANGE_BELOW = 0.5
-
-
 class LabelSpread(NamedTuple):
     """The mean standard deviation of one kind of joint, left and right together; NaN where no joint counts."""
 
@@ -173,7 +163,7 @@ class LabelSpread(NamedTuple):
 class MatchedSides(NamedTuple):
     """Annotations whose left and right joints have been exchanged where they contradict a reference."""
 
-    points: Float[np.ndarray, "images joints 2"]
+    points: _Points
     exchanged: Bool[np.ndarray, "images pairs"]
     compared: Bool[np.ndarray, "images pairs"]
     """Which pairs of joints have both joints in both annotations."""
@@ -201,47 +191,38 @@ def label_spreads(
     """
     present = np.asarray(~np.isnan(annotations).any(axis=-1))
     counts = present.sum(axis=0)
-    known = counts >= 2
     mean = np.where(present[..., None], annotations, 0).sum(axis=0) / np.maximum(counts, 1)[..., None]
     squares = np.where(present[..., None], (annotations - mean) ** 2, 0).sum(axis=0)
     factors = np.array([_c4(n) if n >= 2 else np.nan for n in range(len(annotations) + 1)])
     spreads = np.sqrt(squares / np.maximum(counts - 1, 1)[..., None]) / factors[counts][..., None]
     result = {}
     for column in COLUMNS:
-        members = members_of((column,), joints, count=annotations.shape[2])
-        if members:
-            of_column = spreads[:, members][known[:, members]]
+        if members := members_of((column,), joints, count=annotations.shape[2]):
+            of_column = spreads[:, members][counts[:, members] >= 2]
             x, y = of_column.mean(axis=0) if len(of_column) else (np.nan, np.nan)
             result[column] = LabelSpread(float(x), float(y), len(of_column))
     return result
 
 
-def match_sides(
-    points: Float[np.ndarray, "images joints 2"],
-    reference: Float[np.ndarray, "images joints 2"],
-    pairs: Sequence[tuple[int, int]],
-) -> MatchedSides:
+def match_sides(points: _Points, reference: _Points, pairs: Sequence[tuple[int, int]]) -> MatchedSides:
     """Exchange left and right joints where the annotation then agrees far better with a reference.
 
     A pair of joints is exchanged if the sum of the distances of both joints to the reference becomes less than
-    half of what it was. Annotators confuse sides as a whole, which is not the noise of a joint's position.
-    Joints are (x, y) in pixels; a pair of indices with a missing joint (NaN) stays as it is.
+    half of what it was: with a greater share, the noise of joints that are close to each other, such as the
+    hips of a person in profile, would become too small. Annotators confuse sides as a whole, which is not the
+    noise of a joint's position. Joints are (x, y) in pixels; a pair of indices with a missing joint (NaN) stays
+    as it is.
     """
     matched = points.copy()
     exchanged, compared = np.zeros((2, len(points), len(pairs)), np.bool_)
-    for number, (left, right) in enumerate(pairs):
-        own = sum(_distances(points, reference, joint, joint) for joint in (left, right))
-        other = _distances(points, reference, right, left)
-        other = other + _distances(points, reference, left, right)
+    for number, sides in enumerate(map(list, pairs)):
+        own = np.linalg.norm(points[:, sides] - reference[:, sides], axis=-1).sum(axis=1)
+        other = np.linalg.norm(points[:, sides[::-1]] - reference[:, sides], axis=-1).sum(axis=1)
         compared[:, number] = ~np.isnan(own)
-        exchanged[:, number] = other < _EXCHANGE_BELOW * own
-        rows = np.flatnonzero(exchanged[:, number])
-        matched[rows, left], matched[rows, right] = points[rows, right], points[rows, left]
+        exchanged[:, number] = other < 0.5 * own
+        rows = np.flatnonzero(exchanged[:, number])[:, None]
+        matched[rows, sides] = points[rows, sides[::-1]]
     return MatchedSides(matched, exchanged, compared)
-
-
-def _distances(points: np.ndarray, reference: np.ndarray, joint: int, other: int) -> np.ndarray:
-    return np.linalg.norm(points[:, joint] - reference[:, other], axis=-1)
 
 
 def _c4(n: int) -> float:

@@ -30,6 +30,9 @@ COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 UPPER_BODY = ("shoulder", "elbow", "wrist")
 _HEAD = ("head_top", "upper_neck", "neck", "nose", "eye")
 
+_Joints = Float[np.ndarray, "people joints 2"]
+_Errors = Float[np.ndarray, "people joints"]
+
 
 class JointTable(NamedTuple):
     """PCK of every column at every threshold, and the number of its joints, of all people, that count."""
@@ -58,16 +61,11 @@ def column_of(joint: str) -> str | None:
     return plain if plain in COLUMNS else None
 
 
-def joint_errors(
-    predicted: Float[np.ndarray, "people joints 2"],
-    truth: Float[np.ndarray, "people joints 2"],
-    normalizer: Float[np.ndarray, " people"],
-) -> Float[np.ndarray, "people joints"]:
+def joint_errors(predicted: _Joints, truth: _Joints, normalizer: Float[np.ndarray, " people"]) -> _Errors:
     """Compute ``|predicted - truth| / normalizer`` by the rules of the official evaluations.
 
     Points are (x, y) and normalizers in pixels. An error is NaN, which does not count, if the truth or the
-    normalizer is missing (NaN), and infinite, which is wrong at every threshold, if only the prediction is
-    missing.
+    normalizer is missing (NaN), and infinite, which is wrong at every threshold, if only the prediction is.
 
     >>> joint_errors(np.array([[[3.0, 4.0], [np.nan, 0.0]]]), np.zeros((1, 2, 2)), np.array([50.0]))
     array([[0.1, inf]])
@@ -80,11 +78,7 @@ def joint_errors(
 
 
 def joint_table(
-    errors: Float[np.ndarray, "people joints"],
-    joints: Sequence[str],
-    *,
-    alphas: Sequence[float],
-    protocol: Protocol,
+    errors: _Errors, joints: Sequence[str], *, alphas: Sequence[float], protocol: Protocol
 ) -> JointTable:
     """Compute the table of PCK from the errors that `joint_errors` returns.
 
@@ -100,18 +94,15 @@ def joint_table(
     if protocol.average == "image":
         raise InputError(f"{protocol.name} averages the keypoints of an image first: it has no joint table")
     count = errors.shape[1]
-    members = {column: members_of((column,), joints, count=count) for column in COLUMNS}
-    pooled = {
-        "ubody": members_of(UPPER_BODY, joints, count=count),
-        "total": members_of(COLUMNS, joints, count=count),
-    }
-    if not pooled["total"]:
+    groups_of = {column: (column,) for column in COLUMNS} | {"ubody": UPPER_BODY, "total": COLUMNS}
+    members = {name: members_of(columns, joints, count=count) for name, columns in groups_of.items()}
+    if not members["total"]:
         raise InputError(f"none of the joints {', '.join(joints)} is in a column of the table")
     rows, counted = {}, []
-    for column, indices in (members | pooled).items():
+    for column, indices in members.items():
         if not indices:
             continue
-        per_joint = protocol.average == "keypoint" and column in members
+        per_joint = protocol.average == "keypoint" and column in COLUMNS
         groups = [[index] for index in indices] if per_joint else [indices]
         curves = [_shares(errors[:, group], alphas, strict=protocol.strict) for group in groups]
         # A side that is annotated on no person has no share to average.
@@ -122,22 +113,14 @@ def joint_table(
 
 
 def total_sums(
-    errors: Float[np.ndarray, "people joints"],
-    joints: Sequence[str],
-    *,
-    alphas: Sequence[float],
-    protocol: Protocol,
+    errors: _Errors, joints: Sequence[str], *, alphas: Sequence[float], protocol: Protocol
 ) -> UnitSums:
     """Return what each person adds to the column ``total`` of `joint_table`, for its bootstrap interval."""
     known = errors[:, members_of(COLUMNS, joints, count=errors.shape[1])]
     sides = known[:, None, :], np.asarray(alphas)[None, :, None]
     right = np.less(*sides) if protocol.strict else np.less_equal(*sides)
-    counts = (~np.isnan(known)).sum(axis=1, keepdims=True)
-    return UnitSums(
-        right.sum(axis=2).astype(np.float64)[:, None],
-        counts.astype(np.float64),
-        np.zeros(len(errors), np.int64),
-    )
+    counts = (~np.isnan(known)).sum(axis=1, keepdims=True, dtype=np.float64)
+    return UnitSums(right.sum(axis=2, dtype=np.float64)[:, None], counts, np.zeros(len(errors), np.int64))
 
 
 def area_under_curve(
@@ -188,9 +171,6 @@ MPII_PCKH = Protocol(
 PCKH_ALPHAS = tuple((np.arange(51) / 100).tolist())
 """The thresholds of the official curve; the area under it is the official AUC."""
 
-# The official evaluation's factor: the annotated box is larger than the head.
-_HEAD_FRACTION = 0.6
-
 
 def head_sizes(boxes: Float[np.ndarray, "people 4"]) -> Float[np.ndarray, " people"]:
     """Compute the normalizing length of every person from the head's box, in pixels; NaN where it has none.
@@ -198,17 +178,17 @@ def head_sizes(boxes: Float[np.ndarray, "people 4"]) -> Float[np.ndarray, " peop
     >>> head_sizes(np.array([[10.0, 10.0, 40.0, 50.0]]))
     array([30.])
     """
-    return _HEAD_FRACTION * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    # The official evaluation's factor: the annotated box is larger than the head.
+    return 0.6 * np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=-1)
 
 
 def pckh(
-    predicted: Float[np.ndarray, "people joints 2"],
-    truth: Float[np.ndarray, "people joints 2"],
+    predicted: _Joints,
+    truth: _Joints,
     sizes: Float[np.ndarray, " people"],
     joints: Sequence[str],
     *,
     alphas: Sequence[float] = PCKH_ALPHAS,
 ) -> JointTable:
     """Compute the table of PCKh from joints as of `joint_errors` and the lengths of `head_sizes`."""
-    errors = joint_errors(predicted, truth, sizes)
-    return joint_table(errors, joints, alphas=alphas, protocol=MPII_PCKH)
+    return joint_table(joint_errors(predicted, truth, sizes), joints, alphas=alphas, protocol=MPII_PCKH)

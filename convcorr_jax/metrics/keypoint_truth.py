@@ -37,9 +37,6 @@ NORMALIZER_SOURCES = "boxes, head_boxes, image_sizes, or names of shoulders and 
 # How far from a box its points may be, in its longer sides: a hanging hand is three heads below the chin.
 _NEAR = {"boxes": 1, "head_boxes": 4}
 
-# PCK in a square does not depend on its side, by which points and normalizers grow alike.
-_SQUARE_PX = 256
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KeypointTruth:
@@ -89,28 +86,24 @@ class KeypointTruth:
             raise InputError("a keypoint is marked as visible but its position is NaN")
         if self.names is not None and len(set(self.names)) < count:
             raise InputError(f"names has a name twice: {', '.join(self.names)}")
-        self._check_sizes()
+        if self.image_sizes is not None:
+            self._check_sizes(self.image_sizes)
         for name in ("boxes", "head_boxes"):
             if getattr(self, name) is not None:
                 self._check_boxes(name, getattr(self, name))
 
-    def _check_sizes(self) -> None:
-        sizes = self.image_sizes
-        if sizes is None:
-            return
+    def _check_sizes(self, sizes: np.ndarray) -> None:
         if not (sizes > 0).all():
             raise InputError("image_sizes must be positive heights and widths in pixels")
-        outside, swapped = (self._outside(each) for each in (sizes, sizes[:, ::-1]))
+        outside, swapped = (
+            (self.points > each[:, None, ::-1] + 1).any(axis=(1, 2)) for each in (sizes, sizes[:, ::-1])
+        )
         # Annotators place few points outside an image; exchanged sides place many there.
         if outside.sum() > 2 * swapped.sum() and outside.mean() > 0.25:
             raise InputError(
                 "image_sizes must be (height, width) of each image; the annotated points are inside the "
                 "images only if the two are exchanged"
             )
-
-    def _outside(self, sizes: np.ndarray) -> Bool[np.ndarray, " images"]:
-        """Return whether any point of an image is more than a pixel beyond its right or lower edge."""
-        return np.asarray((self.points > sizes[:, None, ::-1] + 1).any(axis=(1, 2)))
 
     def _check_boxes(self, name: str, boxes: np.ndarray) -> None:
         """Refuse boxes that are not left, top, right and bottom of what the points are on."""
@@ -162,8 +155,7 @@ def normalizer_lengths(truth: KeypointTruth) -> dict[str, Float[np.ndarray, " im
     >>> normalizer_lengths(KeypointTruth(points=square, names=("l_shoulder", "r_hip")))
     {'keypoints': array([40.]), 'torso': array([50.])}
     """
-    known = _usable_lengths(truth)
-    return {name: length for name, length in known.items() if (~np.isnan(length)).any()}
+    return {name: length for name, length in _usable_lengths(truth).items() if (~np.isnan(length)).any()}
 
 
 def unusable_lengths(truth: KeypointTruth) -> dict[str, tuple[int, ...]]:
@@ -173,10 +165,8 @@ def unusable_lengths(truth: KeypointTruth) -> dict[str, tuple[int, ...]]:
     {'keypoints': (0, 1), 'head': (1,)}
     """
     annotated = truth.annotated.any(axis=1)
-    return {
-        name: tuple(np.flatnonzero(np.isnan(length) & annotated).tolist())
-        for name, length in _usable_lengths(truth).items()
-    }
+    unusable = {name: np.isnan(length) & annotated for name, length in _usable_lengths(truth).items()}
+    return {name: tuple(np.flatnonzero(images).tolist()) for name, images in unusable.items()}
 
 
 def resize_to_squares(
@@ -194,25 +184,17 @@ def resize_to_squares(
     """
     if truth.image_sizes is None:
         raise InputError("image_sizes is absent; it is needed for images resized to squares")
-    square = (_SQUARE_PX, _SQUARE_PX)
-    resizes = [coords.resize(size, square) for size in truth.image_sizes.tolist()]
+    resizes = [coords.resize(size, (256, 256)) for size in truth.image_sizes.tolist()]
 
     def convert(points: Any) -> Any:
         if points is None:
             return None
-        pairs = points.reshape(len(points), -1, 2)
-        moved = [resize(each) for resize, each in zip(resizes, pairs, strict=True)]
-        return np.array(moved).reshape(points.shape)
+        pairs = zip(resizes, points.reshape(len(points), -1, 2), strict=True)
+        return np.array([resize(each) for resize, each in pairs]).reshape(points.shape)
 
-    resized = replace(
-        truth,
-        points=convert(truth.points),
-        boxes=convert(truth.boxes),
-        head_boxes=convert(truth.head_boxes),
-        head_sizes=None,
-        image_sizes=np.full_like(truth.image_sizes, _SQUARE_PX),
-    )
-    return resized, convert(predicted)
+    converted = {name: convert(getattr(truth, name)) for name in ("points", "boxes", "head_boxes")}
+    sizes = np.full_like(truth.image_sizes, 256)
+    return replace(truth, **converted, head_sizes=None, image_sizes=sizes), convert(predicted)
 
 
 def _usable_lengths(truth: KeypointTruth) -> dict[str, np.ndarray]:
@@ -252,8 +234,7 @@ def _between_keypoints(truth: KeypointTruth) -> dict[str, np.ndarray]:
         if one in place and other in place
     }
     if "torso" in found and "other-torso" in found:
-        torso, other = found["torso"], found["other-torso"]
-        either = np.where(torso > 0, torso, other)
-        if not np.array_equal(either, torso, equal_nan=True):
+        either = np.where(found["torso"] > 0, found["torso"], found["other-torso"])
+        if not np.array_equal(either, found["torso"], equal_nan=True):
             found["either-torso"] = either
     return found

@@ -65,15 +65,9 @@ def segmentation_scores(counts: Int[np.ndarray, "classes classes"]) -> Segmentat
     if not counts.sum():
         raise InputError("no pixel has a label; at least one is needed to compute scores")
     correct, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    iou = _ratios(correct, true + predicted - correct)
-    class_accuracy = _ratios(correct, true)
-    return SegmentationScores(
-        iou,
-        float(np.nanmean(iou)),
-        class_accuracy,
-        float(np.nanmean(class_accuracy)),
-        float(correct.sum() / counts.sum()),
-    )
+    iou, of_class = _ratios(correct, true + predicted - correct), _ratios(correct, true)
+    accuracy = float(correct.sum() / counts.sum())
+    return SegmentationScores(iou, float(np.nanmean(iou)), of_class, float(np.nanmean(of_class)), accuracy)
 
 
 def iou_sums(counts: Int[np.ndarray, "images classes classes"]) -> UnitSums:

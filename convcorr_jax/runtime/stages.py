@@ -17,17 +17,8 @@ from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from convcorr_jax import io
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import (
-    check_fields,
-    json_file,
-    load_arrays,
-    write_arrays,
-    write_arrays_uncompressed,
-    write_at,
-    write_json,
-    written_whole,
-)
 
 # The array of a file that holds the settings as JSON text.
 _SETTINGS = "settings"
@@ -79,9 +70,9 @@ def stage(
     computed = {name: np.asarray(value) for name, value in compute().items()}
     arrays = {**computed, _SETTINGS: np.array(_text(settings))}
     if compressed:
-        write_arrays(path, **arrays)
+        io.write_arrays(path, **arrays)
     else:
-        write_arrays_uncompressed(path, arrays)
+        io.write_arrays_uncompressed(path, arrays)
     return computed
 
 
@@ -90,7 +81,7 @@ def cached(path: Path, settings: Mapping[str, Any]) -> dict[str, np.ndarray] | N
     if not path.is_file():
         return None
     try:
-        arrays = load_arrays(path)
+        arrays = io.load_arrays(path)
     except InputError as error:
         raise InputError(f"{error}; remove it to compute it again") from error
     return arrays if str(arrays.pop(_SETTINGS, "")) == _text(settings) else None
@@ -199,7 +190,7 @@ def accumulate(
             done += 1
             if done == stop or time.monotonic() - saved >= every_s:
                 facts = {_DONE: np.array(done), _SETTINGS: np.array(_text(settings))}
-                write_arrays_uncompressed(path, {**sums.arrays(), **facts})
+                io.write_arrays_uncompressed(path, {**sums.arrays(), **facts})
                 saved = time.monotonic()
         yield stop, sums
     path.unlink(missing_ok=True)
@@ -238,7 +229,7 @@ class RowFiles:
         """Write files without rows, in place of those that are there."""
         files = cls(path, settings, {}, counts, [], facts, remedy)
         for name in counts:
-            with written_whole(files._file(name)) as temporary:
+            with io.written_whole(files._file(name)) as temporary:
                 temporary.write_bytes(b"")
         files._write_manifest()
         return files
@@ -247,9 +238,9 @@ class RowFiles:
     def read(cls, path: Path, *, kind: str, remedy: str) -> "RowFiles":
         """Read a manifest, which messages call ``kind``; refuse one that is missing or damaged."""
         try:
-            with json_file(path, kind) as content:
+            with io.json_file(path, kind) as content:
                 entries = {name: content.pop(name) for name in _MANIFEST}
-                check_fields(entries, _MANIFEST, name="it")
+                io.check_fields(entries, _MANIFEST, name="it")
                 files = cls(path, **entries, facts=content, remedy=remedy)
                 for name, count in files.counts.items():
                     if not files.rows(name) <= count or (files.chunks and files.lengths[name] <= 0):
@@ -268,7 +259,7 @@ class RowFiles:
         for name, values in rows.items():
             length = self.lengths.setdefault(name, math.prod(values.shape[1:]))
             content = values.astype("<f2").tobytes()
-            write_at(self._file(name), 2 * length * self.rows(name), content)
+            io.write_at(self._file(name), 2 * length * self.rows(name), content)
             chunk[name] = [len(values), zlib.crc32(content)]
         self.chunks.append(chunk)
         self.facts.update(facts)
@@ -302,7 +293,7 @@ class RowFiles:
         return self.path.with_name(f"{name}.float16")
 
     def _write_manifest(self) -> None:
-        write_json(self.path, {name: getattr(self, name) for name in _MANIFEST} | self.facts)
+        io.write_json(self.path, {name: getattr(self, name) for name in _MANIFEST} | self.facts)
 
 
 def check_bytes(stream: BinaryIO, length: int, crc32: int, *, what: str) -> None:

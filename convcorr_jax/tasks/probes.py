@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from convcorr_jax import probes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Selection, fingerprint
 from convcorr_jax.descriptors import BOX_MARGIN
@@ -17,31 +18,13 @@ from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import Ridge
 from convcorr_jax.metrics import landmark_errors, landmark_summary
-from convcorr_jax.probes import (
-    FeatureSettings,
-    LandmarkModel,
-    ProbeModel,
-    fit_attributes_sums,
-    fit_grid_sums,
-    fit_keypoints,
-    rgb_targets,
-)
 from convcorr_jax.probes.keypoints import FOLDS
 from convcorr_jax.probes.landmarks import Compute
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.runtime import CachedParts, stage
-from convcorr_jax.tasks import attributes
+from convcorr_jax.tasks import attributes, landmarks
 from convcorr_jax.tasks.keypoints import box_features, read_categories
-from convcorr_jax.tasks.landmarks import (
-    LANDMARK_LAYER,
-    FaceSet,
-    LandmarkOptions,
-    figures_of_tests,
-    fit_faces,
-    fit_finder,
-    read_faces,
-)
 from convcorr_jax.tasks.reading import CategoryData, read, select
 from convcorr_jax.tasks.scenes import CONVNET, SceneRows, fit_scene_mixing, fit_scenes, read_scenes, scene_parts
 from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
@@ -71,17 +54,21 @@ class LandmarkSource(NamedTuple):
     folder: Path
 
 
-def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> LandmarkModel:
+def train_landmark_probe(source: LandmarkSource, options: landmarks.LandmarkOptions) -> probes.LandmarkModel:
     """Train a landmark probe on the training faces of data sets, and a finder if there are backgrounds.
 
     The facts on its training have the mean error on held-out faces, for the whole face and for each round of
     look-back, with the regressions' reduced rank and with their full rank.
     """
     options.check()
-    weights, layer = source.weights, source.layer or LANDMARK_LAYER
-    features = FeatureSettings(weights.network.name, weights.fingerprint, layer, options.margin, source.side_px)
+    weights, layer = source.weights, source.layer or landmarks.LANDMARK_LAYER
+    features = probes.FeatureSettings(
+        weights.network.name, weights.fingerprint, layer, options.margin, source.side_px
+    )
     extractor = features.extractor(weights)
-    train = read_faces(source.datasets, data_root=source.data_root, test=False, rendered=source.rendered)
+    train = landmarks.read_faces(
+        source.datasets, data_root=source.data_root, test=False, rendered=source.rendered
+    )
     # The number of rounds decides which regressions there are, but none of them.
     deciding = {name: value for name, value in dataclasses.asdict(options).items() if name != "rounds"}
     key = {"train": fingerprint(train.records), **features._asdict(), **deciding}
@@ -89,7 +76,7 @@ def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> La
     def cache(name: str, compute: Compute) -> Mapping[str, np.ndarray]:
         return stage(source.folder / f"{name}.npz", key, compute)
 
-    fitted = fit_faces(train, extractor, options, cache=cache)
+    fitted = landmarks.fit_faces(train, extractor, options, cache=cache)
     facts = {
         "datasets": list(source.datasets),
         "faces": len(train.records),
@@ -98,27 +85,27 @@ def train_landmark_probe(source: LandmarkSource, options: LandmarkOptions) -> La
         "held_out_error_full_rank": _mean_errors(fitted.held_out_full_rank, train),
     }
     if source.backgrounds is None:
-        return LandmarkModel(fitted.probe, features, facts)
+        return probes.LandmarkModel(fitted.probe, features, facts)
     backgrounds = read(source.backgrounds, data_root=source.data_root)
     key["backgrounds"] = fingerprint(backgrounds)
-    finder = fit_finder(train, backgrounds, fitted.probe, extractor, options, cache=cache)
+    finder = landmarks.fit_finder(train, backgrounds, fitted.probe, extractor, options, cache=cache)
     facts |= {
         "backgrounds": [source.backgrounds, len(backgrounds)],
         "presence_of_faces": _quantiles(finder.faces),
         "highest_presence_of_backgrounds": _quantiles(finder.backgrounds),
     }
-    return LandmarkModel(fitted.probe, features, facts, finder.finder)
+    return probes.LandmarkModel(fitted.probe, features, facts, finder.finder)
 
 
 def with_card(
-    model: LandmarkModel,
+    model: probes.LandmarkModel,
     source: LandmarkSource,
-    options: LandmarkOptions,
+    options: landmarks.LandmarkOptions,
     *,
     tests: Sequence[str],
     command: str,
     path: Path,
-) -> LandmarkModel:
+) -> probes.LandmarkModel:
     """Return a landmark probe with the figures of its card among the facts on its training.
 
     The probe is saved at ``path`` before it is tested on the test faces of ``tests``: the figures are those of
@@ -126,7 +113,7 @@ def with_card(
     the figures of `convcorr_jax.tasks.landmarks.figures_of_tests` by the name of the data set.
     """
     save_fitted(path, model)
-    saved = load_fitted(path, LandmarkModel)
+    saved = load_fitted(path, probes.LandmarkModel)
     key = {
         **model.features._asdict(),
         **dataclasses.asdict(options),
@@ -143,14 +130,14 @@ def with_card(
         "terms": TERMS,
         "bytes_of_arrays": sum(array.nbytes for array in model.to_fitted().arrays.values()),
         "tests": {
-            name: figures_of_tests(saved, extractor, name, data_root=source.data_root, cache=cache)
+            name: landmarks.figures_of_tests(saved, extractor, name, data_root=source.data_root, cache=cache)
             for name in tests
         },
     }
     return dataclasses.replace(model, training={**model.training, "card": card})
 
 
-def _mean_errors(rounds: Sequence[Float[np.ndarray, "faces n 2"]], train: FaceSet) -> list[float]:
+def _mean_errors(rounds: Sequence[Float[np.ndarray, "faces n 2"]], train: landmarks.FaceSet) -> list[float]:
     lengths = np.array([record.normalizer_px or np.nan for record in train.records])
     errors = [landmark_errors(points, train.points, lengths) for points in rounds]
     return [landmark_summary(values).mean for values in errors]
@@ -180,7 +167,7 @@ class ProbeSource(NamedTuple):
 _Trained = tuple[dict[str, Ridge], dict[str, Any]]
 
 
-def train_probe(kind: Kind, source: ProbeSource) -> ProbeModel:
+def train_probe(kind: Kind, source: ProbeSource) -> probes.ProbeModel:
     """Train a probe on the training split of a data set."""
     train = {
         "keypoints": _train_keypoints,
@@ -196,7 +183,7 @@ def train_probe(kind: Kind, source: ProbeSource) -> ProbeModel:
         "layer": source.layer,
         **facts,
     }
-    return ProbeModel(ridges, facts)
+    return probes.ProbeModel(ridges, facts)
 
 
 def _train_colors(source: ProbeSource) -> _Trained:
@@ -206,13 +193,13 @@ def _train_colors(source: ProbeSource) -> _Trained:
     parts, folds = _training_parts(records, source)
     sums = sum_parts(
         parts,
-        lambda arrays, _: rgb_targets(arrays["squares"]),
+        lambda arrays, _: probes.rgb_targets(arrays["squares"]),
         folds,
         path=source.folder / "colors_sums.npz",
         settings={"targets": "colors"},
         k=FOLDS,
     )
-    probe, _ = fit_grid_sums(sums, side=SIDE_PX)
+    probe, _ = probes.fit_grid_sums(sums, side=SIDE_PX)
     return {"colors": probe}, {"side_px": SIDE_PX, "pictures": len(records)}
 
 
@@ -247,7 +234,7 @@ def _train_attributes(source: ProbeSource) -> _Trained:
         settings={"targets": zlib.crc32(values.tobytes())},
         k=FOLDS,
     )
-    fitted = fit_attributes_sums(sums, FeatureBlocks(parts), values, names=data.names, folds=folds)
+    fitted = probes.fit_attributes_sums(sums, FeatureBlocks(parts), values, names=data.names, folds=folds)
     # JSON has no NaN.
     thresholds = [None if np.isnan(value) else float(value) for value in fitted.thresholds]
     facts = {"names": list(data.names), "thresholds": thresholds, "pictures": len(data.train.records)}
@@ -266,7 +253,7 @@ def _train_keypoints(source: ProbeSource) -> _Trained:
         train = np.flatnonzero(category.folds < 0)
         train = train if len(train) else np.arange(len(category.folds))
         rows = np.isin(boxes.objects, train) & (source.mirrored | ~boxes.mirrored)
-        fitted = fit_keypoints(
+        fitted = probes.fit_keypoints(
             boxes.features[rows], boxes.points[rows], boxes.objects[rows], names=category.names
         )
         ridges[category.name] = fitted.probe

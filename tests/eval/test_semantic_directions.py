@@ -88,7 +88,7 @@ def test_attributes_are_predicted_and_moved(config, monkeypatch):
     # As after a kill: features and probes are cached.
     (config.output.out / "result.json").unlink()
     monkeypatch.setattr(variation_features, "global_features", pytest.fail)
-    monkeypatch.setattr(directions, "fit_attributes_sums", pytest.fail)
+    monkeypatch.setattr(directions.probes, "fit_attributes_sums", pytest.fail)
     assert result_of(main, config) == result
     monkeypatch.undo()
     plain = result_of(main, dataclasses.replace(config, mirrored=False))

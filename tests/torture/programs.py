@@ -102,7 +102,7 @@ def pose(out: Path, log: Log) -> None:
     from tests.builders.pose_architectures import tiny_small
 
     devices.use_cores(1)
-    setup.small = tiny_small
+    setup.pose.small = tiny_small
     train(
         TrainingConfig(
             PoseData((os.environ["TORTURE_PEOPLE"],)),

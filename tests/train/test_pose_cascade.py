@@ -49,7 +49,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny_networks(monkeypatch):
-    monkeypatch.setattr(setup, "small", tiny_small)
+    monkeypatch.setattr(setup.pose, "small", tiny_small)
 
 
 def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **options):
@@ -65,7 +65,7 @@ def config(people, out, *, dataset=None, coordinator=None, hosts=1, host=0, **op
 def trained(people, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(setup, "small", tiny_small)
+        patched.setattr(setup.pose, "small", tiny_small)
         pose_cascade.main(config(people, out))
     return out
 
@@ -105,9 +105,9 @@ def test_every_phase_is_logged(trained):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.train.test_pose_cascade import config, pose_cascade, setup, tiny_small, training
-setup.small = tiny_small
-count, prefetch = 0, training.prefetch
+from tests.train.test_pose_cascade import batches, config, pose_cascade, setup, tiny_small
+setup.pose.small = tiny_small
+count, prefetch = 0, batches.prefetch
 def deadly(load, steps):
     global count
     for batch in prefetch(load, steps):
@@ -115,7 +115,7 @@ def deadly(load, steps):
         if count == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
         yield batch
-training.prefetch = deadly
+batches.prefetch = deadly
 pose_cascade.main(config(sys.argv[1], Path(sys.argv[2])))
 """
 
@@ -144,7 +144,7 @@ def test_a_killed_run_ends_at_the_same_weights(people, trained, tmp_path):
 
 def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monkeypatch):
     """It ends at the same weights after the next start, as a run that was not terminated."""
-    prefetch = training.prefetch
+    prefetch = batches.prefetch
 
     def terminated(load, steps):
         for step, batch in prefetch(load, steps):
@@ -152,14 +152,14 @@ def test_a_terminated_run_saves_its_state_first(people, trained, tmp_path, monke
                 os.kill(os.getpid(), signal.SIGTERM)
             yield step, batch
 
-    monkeypatch.setattr(training, "prefetch", terminated)
+    monkeypatch.setattr(batches, "prefetch", terminated)
     with pytest.raises(Terminated):
         pose_cascade.main(config(people, tmp_path))
     # Step 3 is none of a validation; the state after step 2 had been saved before.
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["2", "3"]
     assert checkpoint.read_best(tmp_path / "checkpoints").step == 2
     assert not (tmp_path / "result.json").exists()
-    monkeypatch.setattr(training, "prefetch", prefetch)
+    monkeypatch.setattr(batches, "prefetch", prefetch)
     pose_cascade.main(config(people, tmp_path))
     found, expected = (folder / "checkpoints" for folder in (tmp_path, trained))
     chex.assert_trees_all_equal(checkpoint.read_best(found), checkpoint.read_best(expected))
@@ -172,7 +172,7 @@ HOST = """
 import sys
 from pathlib import Path
 from tests.train.test_pose_cascade import batches, config, pose_cascade, setup, tiny_small, training
-setup.small = tiny_small
+setup.pose.small = tiny_small
 prepare_run = training.prepare_run
 
 def prepared(options):
@@ -213,7 +213,7 @@ def test_two_hosts_train_one_cascade(people, tmp_path, least, monkeypatch):
 SUPERVISED = """
 from convcorr_jax.runtime import script
 from tests.train.test_pose_cascade import pose_cascade, setup, tiny_small
-setup.small = tiny_small
+setup.pose.small = tiny_small
 script.run(pose_cascade.Config, pose_cascade.main, None)
 """
 
@@ -431,7 +431,7 @@ PERSON_PLAN = {"preset": "person", "steps": (3, 2, 2), "copies": 2}
 @pytest.fixture
 def fronted(monkeypatch):
     """The preset ``person`` with a tiny front of random weights."""
-    monkeypatch.setattr(setup, "person", few_people)
+    monkeypatch.setattr(setup.pose, "person", few_people)
     monkeypatch.setattr(batches, "_BATCH", 4)
     for module in (batches, trained_module):
         monkeypatch.setattr(module.weights, "load", random_weights)
@@ -481,7 +481,7 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(people, tmp_pa
     """A kill between two checkpoints changes no weight."""
     options = PERSON_PLAN | {"steps": (4, 0, 0)}
     pose_cascade.main(config(people, tmp_path / "whole", **options))
-    prefetch = training.prefetch
+    prefetch = batches.prefetch
 
     def killed(load, steps):
         for step, batch in prefetch(load, steps):
@@ -490,7 +490,7 @@ def test_a_run_in_its_coarse_phase_continues_on_the_same_features(people, tmp_pa
             yield step, batch
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "prefetch", killed)
+        patched.setattr(batches, "prefetch", killed)
         with pytest.raises(KeyboardInterrupt):
             pose_cascade.main(config(people, tmp_path / "killed", **options))
     monkeypatch.setattr(batches, "_augmented_features", None)

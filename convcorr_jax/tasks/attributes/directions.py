@@ -8,31 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import images
+from convcorr_jax import images, metrics, probes
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Selection, fingerprint, load_image
 from convcorr_jax.descriptors import global_features
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import FoldSums, Ridge
-from convcorr_jax.metrics import (
-    bootstrap,
-    correlation_interval,
-    graded_scores,
-    interval,
-    two_valued_scores,
-    two_valued_sums,
-)
-from convcorr_jax.probes import (
-    Directions,
-    absolute_error,
-    as_squares,
-    fit_attributes_sums,
-    fit_directions_sums,
-    move_along,
-    reconstruct,
-    rgb_targets,
-)
 from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import Direction, directions_data, image_grid, pixels
 from convcorr_jax.runtime import CachedParts, stage
@@ -124,15 +106,15 @@ def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out
     numbers = np.split(np.arange(sums.targets), [values.shape[1]])
     to_attributes, to_colors = map(sums.select, numbers)
     blocks = FeatureBlocks(parts)
-    fitted = fit_attributes_sums(to_attributes, blocks, values, names=data.names, folds=folds)
-    directions = fit_directions_sums(to_attributes, blocks, values, penalty=options.penalty)
+    fitted = probes.fit_attributes_sums(to_attributes, blocks, values, names=data.names, folds=folds)
+    directions = probes.fit_directions_sums(to_attributes, blocks, values, penalty=options.penalty)
     curve = to_colors.cross_validate(sums.penalty_grid()[_RGB_PENALTIES])
     to_rgb = to_colors.solve(curve.best())
     test_parts = face_parts(test, weights, layer=layer, copies=1, folder=out / "test")
     test_x = np.concatenate(list(FeatureBlocks(test_parts)))
-    reconstructed = reconstruct(to_rgb, test_x)
-    truth = as_squares(np.concatenate([rgb_targets(part["squares"]) for part in test_parts]))
-    mean_image = as_squares(to_colors.target_mean()[None])
+    reconstructed = probes.reconstruct(to_rgb, test_x)
+    truth = probes.as_squares(np.concatenate([probes.rgb_targets(part["squares"]) for part in test_parts]))
+    mean_image = probes.as_squares(to_colors.target_mean()[None])
     moved = evenly_spread(len(test_x), _MOVED)
     swept = _sweep(test_x[moved], directions, to_rgb, steps=options.steps)
     return DirectionResult(
@@ -143,8 +125,8 @@ def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out
         directions.low,
         directions.high,
         test_x @ directions.units.T,
-        absolute_error(reconstructed, truth),
-        absolute_error(np.broadcast_to(mean_image, reconstructed.shape), truth),
+        probes.absolute_error(reconstructed, truth),
+        probes.absolute_error(np.broadcast_to(mean_image, reconstructed.shape), truth),
         _to_bytes(reconstructed[moved]),
         swept,
         _read_back(swept, fitted.probe, weights, layer),
@@ -165,7 +147,7 @@ def attribute_sums(
     """Sum up the rows of faces, whose targets are the attributes and then the colours."""
 
     def targets(arrays: Mapping[str, np.ndarray], rows: slice) -> Float[np.ndarray, "n t"]:
-        return np.concatenate([values[rows], rgb_targets(arrays["squares"])], axis=1)
+        return np.concatenate([values[rows], probes.rgb_targets(arrays["squares"])], axis=1)
 
     settings = {"values": zlib.crc32(values.tobytes())}
     return sum_parts(parts, targets, folds, path=path, settings=settings, k=FOLDS)
@@ -177,14 +159,14 @@ def _unclipped(to_rgb: Ridge, features: Float[np.ndarray, "n d"]) -> Float[np.nd
 
 
 def _sweep(
-    features: Float[np.ndarray, "moved d"], directions: Directions, to_rgb: Ridge, *, steps: int
+    features: Float[np.ndarray, "moved d"], directions: probes.Directions, to_rgb: Ridge, *, steps: int
 ) -> UInt8[np.ndarray, "t moved steps side side 3"]:
     """Move features along every direction, over the range of the training faces; reconstruct the images."""
     swept = []
     for unit, low, high in zip(*directions, strict=True):
         amounts = np.linspace(low, high, steps, dtype=np.float32)
-        moved = move_along(features, unit, amounts)
-        colors = reconstruct(to_rgb, moved.reshape(-1, moved.shape[-1]))
+        moved = probes.move_along(features, unit, amounts)
+        colors = probes.reconstruct(to_rgb, moved.reshape(-1, moved.shape[-1]))
         swept.append(_to_bytes(colors).reshape(*moved.shape[:2], *colors.shape[1:]))
     return np.stack(swept)
 
@@ -228,7 +210,7 @@ def _report(number: int, name: str, data: AttributeData, result: DirectionResult
         "penalty": float(result.penalties[number]),
         **({"threshold": threshold} if len(values) == 2 else {}),
         "direction": {
-            "correlation": graded_scores(result.along[:, number], test).correlation,
+            "correlation": metrics.graded_scores(result.along[:, number], test).correlation,
             "range": [float(result.low[number]), float(result.high[number])],
             "read_back": float(higher.mean()),
         },
@@ -242,9 +224,9 @@ def _scores(
     try:
         if len(values) == 2:
             pair = (values[0], values[1])
-            return two_valued_scores(predicted, truth, values=pair, threshold=threshold)._asdict()
+            return metrics.two_valued_scores(predicted, truth, values=pair, threshold=threshold)._asdict()
         middle = MIRROR_SUMS[name] / 2 if name in MIRROR_SUMS else None
-        scores = graded_scores(predicted, truth, middle=middle)._asdict()
+        scores = metrics.graded_scores(predicted, truth, middle=middle)._asdict()
         return {field: value for field, value in scores.items() if not np.isnan(value)}
     except InputError as error:
         raise InputError(f"attribute {name!r}: {error}") from error
@@ -255,11 +237,11 @@ def _intervals(
 ) -> dict[str, list[float]]:
     """Return the 95 % intervals over faces of the accuracies, or of the correlation."""
     if len(values) != 2:
-        correlation = graded_scores(predicted, truth).correlation
-        return {"correlation": list(correlation_interval(correlation, n=len(truth)))}
+        correlation = metrics.graded_scores(predicted, truth).correlation
+        return {"correlation": list(metrics.correlation_interval(correlation, n=len(truth)))}
     pair = (values[0], values[1])
-    sums = two_valued_sums(predicted, truth, values=pair, threshold=threshold)
-    return {name: list(interval(bootstrap(each)[:, 0])) for name, each in sums.items()}
+    sums = metrics.two_valued_sums(predicted, truth, values=pair, threshold=threshold)
+    return {name: list(metrics.interval(metrics.bootstrap(each)[:, 0])) for name, each in sums.items()}
 
 
 def directions_widget(

@@ -7,22 +7,12 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from convcorr_jax import coords
+from convcorr_jax import coords, keypoints
 from convcorr_jax.backbone import activations, preprocess, receptive_field
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
 from convcorr_jax.descriptors import unit_length
 from convcorr_jax.errors import InputError
-from convcorr_jax.keypoints import (
-    UNKNOWN,
-    ResponsePeaks,
-    chance_sharpness,
-    conv_window,
-    peak_histogram,
-    response_peaks,
-    sharpness,
-    sift_window,
-)
 from convcorr_jax.keypoints.response_histogram import NEAR_PX
 from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.report import LayerResponses, layers_data, pixels, plots
@@ -63,18 +53,20 @@ def response_figure(
     By default the types are the two that the layer classifies best in cross-validation. At most ``windows``
     tested keypoints of each type are drawn at random with a fixed seed.
     """
-    scored = classified.by_feature[best.convnet].predicted != UNKNOWN
+    scored = classified.by_feature[best.convnet].predicted != keypoints.UNKNOWN
     names = classified.category.names
-    peaks: dict[str, dict[str, ResponsePeaks]] = {best.convnet: {}, best.sift: {}}
+    peaks: dict[str, dict[str, keypoints.ResponsePeaks]] = {best.convnet: {}, best.sift: {}}
     for label in _labels(classified, best, scored, types):
         chosen = np.flatnonzero(scored & (classified.samples.labels == label))
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:windows])
         responses = _responses(classified, best, features, weights, chosen=chosen)
         for feature, windows_of_feature in responses.items():
-            peaks[feature][names[label]] = response_peaks(windows_of_feature)
+            peaks[feature][names[label]] = keypoints.response_peaks(windows_of_feature)
     facts = _of_each(peaks, _facts)
-    image = pixels(plots.place_histograms(_of_each(peaks, peak_histogram), captions=_of_each(facts, _caption)))
-    chance = chance_sharpness()._asdict()
+    image = pixels(
+        plots.place_histograms(_of_each(peaks, keypoints.peak_histogram), captions=_of_each(facts, _caption))
+    )
+    chance = keypoints.chance_sharpness()._asdict()
     return ResponseFigure(image, {"category": classified.category.name, "responses": facts, "chance": chance})
 
 
@@ -109,10 +101,10 @@ def _responses(
         photograph, to_canvas = resized_photograph(category, record, side_px=features.side_px)
         point = to_canvas(category.points[record, label])
         windows = {
-            best.convnet: conv_window(
+            best.convnet: keypoints.conv_window(
                 weights.params, photograph, point, network=weights.network, layer=best.convnet
             ),
-            best.sift: sift_window(photograph, point, radius_px=radius_px),
+            best.sift: keypoints.sift_window(photograph, point, radius_px=radius_px),
         }
         for name, window in windows.items():
             classifiers = classified.by_feature[name]
@@ -126,9 +118,9 @@ def _of_each(table: Mapping[str, Mapping[str, Any]], function) -> dict[str, dict
     return {feature: {name: function(value) for name, value in row.items()} for feature, row in table.items()}
 
 
-def _facts(peaks: ResponsePeaks) -> dict[str, Any]:
+def _facts(peaks: keypoints.ResponsePeaks) -> dict[str, Any]:
     """Return the sharpness of a histogram as JSON holds it."""
-    numbers = sharpness(peaks)._asdict()
+    numbers = keypoints.sharpness(peaks)._asdict()
     known = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
     return {"windows": len(peaks.offsets), **known}
 
@@ -172,7 +164,7 @@ def _layer_responses(
 ) -> LayerResponses:
     """Compute the responses over one photograph; ``turn`` counts the photographs of the category."""
     category, samples = classified.category, classified.samples
-    scored = classified.by_feature[best.convnet].predicted != UNKNOWN
+    scored = classified.by_feature[best.convnet].predicted != keypoints.UNKNOWN
     accuracy = classified.by_feature[best.convnet].type_accuracy
     present = np.isin(np.arange(len(category.names)), samples.labels[scored])
     label = argmin_error(np.where(present, -accuracy, np.nan))

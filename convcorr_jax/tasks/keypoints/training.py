@@ -7,26 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from convcorr_jax import keypoints
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
-from convcorr_jax.keypoints import (
-    BOX_PX,
-    POSITIVES,
-    Calibration,
-    Cells,
-    ConvCells,
-    KeypointModel,
-    Positive,
-    SiftCells,
-    Square,
-    best_candidates,
-    calibrate,
-    combine_with_prior,
-    neighbor_points,
-    principal_directions,
-    score_images,
-)
 from convcorr_jax.linear.ridge import argmin_error
 from convcorr_jax.metrics import LONG_2014, pck
 from convcorr_jax.tasks.keypoints.categories import Category
@@ -54,21 +38,21 @@ class HeldOut(NamedTuple):
 class PriorChoice(NamedTuple):
     """The calibration of scores, and the PCK of every combination with the prior."""
 
-    calibration: Calibration
-    curves: dict[Positive, list[float]]
+    calibration: keypoints.Calibration
+    curves: dict[keypoints.Positive, list[float]]
     """PCK at 0.1 for every weight of `ETAS`, by score transform (``calibrated``, ``exponential`` or
     ``shifted``)."""
 
     @property
-    def etas(self) -> dict[Positive, float]:
+    def etas(self) -> dict[keypoints.Positive, float]:
         """For each score transform, the prior's weight eta at which the held-out PCK is highest."""
         return {positive: ETAS[argmin_error(-np.array(curve))] for positive, curve in self.curves.items()}
 
     @property
-    def positive(self) -> Positive:
+    def positive(self) -> keypoints.Positive:
         """The score transform with the highest held-out PCK."""
-        highest = [np.max(self.curves[positive]) for positive in POSITIVES]
-        return POSITIVES[argmin_error(-np.array(highest))]
+        highest = [np.max(self.curves[positive]) for positive in keypoints.POSITIVES]
+        return keypoints.POSITIVES[argmin_error(-np.array(highest))]
 
 
 def predict_held_out(
@@ -92,30 +76,34 @@ def predict_held_out(
     for part in range(part_of_image.max() + 1):
         held_out = part_of_image == part
         detectors, _ = mining.run(folder / f"without_{part}", chosen=~held_out)
-        scores[held_out] = score_images(mining.maps[held_out], detectors)
+        scores[held_out] = keypoints.score_images(mining.maps[held_out], detectors)
         others = may_train.copy()
         others[images[held_out]] = False
-        neighbors[held_out] = neighbor_points(
+        neighbors[held_out] = keypoints.neighbor_points(
             examples.features[images[held_out]], examples.features[others], examples.points[others]
         )
     fractions = 1 / (examples.px_per_photograph_px * examples.longer_px[:, None])
     return HeldOut(scores, neighbors, examples.points[images], fractions[images])
 
 
-def choose_prior(held_out: HeldOut, mining: Mining, cells: Cells) -> PriorChoice:
+def choose_prior(held_out: HeldOut, mining: Mining, cells: keypoints.Cells) -> PriorChoice:
     """Calibrate the scores, and compute the PCK of every way to combine them with the prior."""
-    calibration = calibrate(held_out.scores, mining.labels)
+    calibration = keypoints.calibrate(held_out.scores, mining.labels)
     curves = {
         positive: [_held_out_pck(held_out, calibration, cells, positive, eta) for eta in ETAS]
-        for positive in POSITIVES
+        for positive in keypoints.POSITIVES
     }
     return PriorChoice(calibration, curves)
 
 
 def _held_out_pck(
-    held_out: HeldOut, calibration: Calibration, cells: Cells, positive: Positive, eta: float
+    held_out: HeldOut,
+    calibration: keypoints.Calibration,
+    cells: keypoints.Cells,
+    positive: keypoints.Positive,
+    eta: float,
 ) -> float:
-    combined = combine_with_prior(
+    combined = keypoints.combine_with_prior(
         held_out.scores,
         held_out.neighbor_points,
         calibration,
@@ -126,7 +114,7 @@ def _held_out_pck(
     # In these units the box's longer side is 1.
     scale = held_out.box_fractions_per_px[:, None]
     result = pck(
-        best_candidates(combined, cells.centers).points * scale,
+        keypoints.best_candidates(combined, cells.centers).points * scale,
         held_out.points * scale,
         ~np.isnan(held_out.points[..., 0]),
         np.ones(len(held_out.points)),
@@ -160,7 +148,7 @@ class DetectorOptions:
     """C of the support vector machines of SIFT, chosen likewise."""
     folds: int = 3
     """Parts of the images that are held out in turn, to choose the prior's weight and to calibrate."""
-    box_px: int = BOX_PX
+    box_px: int = keypoints.BOX_PX
     """Side to which boxes are warped."""
     directions: int | None = None
     """Directions of pool5 in which the saved model compares objects; by default all of pool5."""
@@ -175,21 +163,21 @@ class DetectorOptions:
         if self.directions is not None and self.directions < 1:
             raise InputError(f"directions is {self.directions}; at least 1 is expected")
 
-    def conv_cells(self, weights: Weights) -> ConvCells:
+    def conv_cells(self, weights: Weights) -> keypoints.ConvCells:
         """Return candidates that are described by columns of the network."""
-        return ConvCells(weights.network, self.layers, Square(self.box_px))
+        return keypoints.ConvCells(weights.network, self.layers, keypoints.Square(self.box_px))
 
-    def sift_cells(self) -> SiftCells:
+    def sift_cells(self) -> keypoints.SiftCells:
         """Return candidates of the same square that are described by dense SIFT."""
-        return SiftCells(Square(self.box_px))
+        return keypoints.SiftCells(keypoints.Square(self.box_px))
 
 
 class TrainedModel(NamedTuple):
     """A keypoint model, and facts about its training."""
 
-    model: KeypointModel
+    model: keypoints.KeypointModel
     """The model; its ``training`` holds the facts."""
-    etas: dict[Positive, float]
+    etas: dict[keypoints.Positive, float]
     """The weight of the prior with the highest PCK, by how scores become positive."""
 
     @property
@@ -210,7 +198,7 @@ def check_trainable(categories: tuple[Category, ...]) -> None:
 
 def train_model(
     category: Category,
-    cells: Cells,
+    cells: keypoints.Cells,
     weights: Weights,
     options: DetectorOptions,
     *,
@@ -237,7 +225,7 @@ def train_model(
     names = tuple(category.names[k] for k in known)
     features, basis = np.asarray(examples.features[may_train]), None
     if options.directions is not None:
-        basis = principal_directions(features, count=options.directions).astype(np.float16)
+        basis = keypoints.principal_directions(features, count=options.directions).astype(np.float16)
         features = (features.astype(np.float32) @ basis.astype(np.float32)).astype(np.float16)
     facts = {
         "positive": prior.positive,
@@ -251,7 +239,7 @@ def train_model(
             positive: dict(zip(map(str, ETAS), curve, strict=True)) for positive, curve in prior.curves.items()
         },
     }
-    model = KeypointModel(
+    model = keypoints.KeypointModel(
         category=category.name,
         names=names,
         cells=cells,
@@ -282,7 +270,7 @@ def _known_keypoints(
 
 def _mining(
     examples: Examples,
-    cells: Cells,
+    cells: keypoints.Cells,
     options: DetectorOptions,
     *,
     learning: Int[np.ndarray, " learning"],
@@ -299,7 +287,7 @@ def _mining(
     return Mining(
         np.asarray(examples.maps[learning]),
         labels,
-        cost=options.cost if isinstance(cells, ConvCells) else options.sift_cost,
+        cost=options.cost if isinstance(cells, keypoints.ConvCells) else options.sift_cost,
         rounds=options.rounds,
         seed=options.seed,
         settings={"described": examples.settings, "learning": images.tolist(), "keypoints": known.tolist()},

@@ -12,26 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from convcorr_jax import coords
+from convcorr_jax import coords, probes
 from convcorr_jax.datasets import Record, fingerprint, load_image
 from convcorr_jax.descriptors import view
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import LowRankRidge, fit_held_out, prediction_subspace, reduce_rank
-from convcorr_jax.probes import (
-    FaceFinder,
-    FeatureExtractor,
-    LandmarkFit,
-    LandmarkProbe,
-    add_mirrored,
-    find_face,
-    fit_landmarks,
-    jitter_frames,
-    look_back_sets,
-    predict_landmarks,
-    to_fractions,
-    to_pixels,
-)
 from convcorr_jax.probes.landmarks import FOLDS, Cache, compute_uncached
 from convcorr_jax.probes.search import SMALLEST
 from convcorr_jax.runtime import progress, stage
@@ -115,8 +101,12 @@ class RoundPredictions(NamedTuple):
 
 
 def fit_faces(
-    train: FaceSet, extractor: FeatureExtractor, options: LandmarkOptions, *, cache: Cache = compute_uncached
-) -> LandmarkFit:
+    train: FaceSet,
+    extractor: probes.FeatureExtractor,
+    options: LandmarkOptions,
+    *,
+    cache: Cache = compute_uncached,
+) -> probes.LandmarkFit:
     """Fit a landmark probe to faces.
 
     Its predictions of the held-out training faces are without mirror images and further copies.
@@ -125,18 +115,18 @@ def fit_faces(
     markup, count = train.records[0], len(train.records)
     faces, people = train.faces(margin=options.margin), np.arange(count)
     if options.mirrored:
-        faces = add_mirrored(
+        faces = probes.add_mirrored(
             faces,
             widths=[record.size.width for record in train.records],
             left_right_pairs=markup.left_right_pairs,
         )
     if options.copies != 1 or options.shift or options.scale:
-        faces = jitter_frames(faces, copies=options.copies, shift=options.shift, scale=options.scale)
+        faces = probes.jitter_frames(faces, copies=options.copies, shift=options.shift, scale=options.scale)
     people = np.tile(people, len(faces) // count)
     sets = {}
     if options.rounds:
-        sets = look_back_sets(markup.part_sets, left_right_pairs=markup.left_right_pairs)
-    fitted = fit_landmarks(
+        sets = probes.look_back_sets(markup.part_sets, left_right_pairs=markup.left_right_pairs)
+    fitted = probes.fit_landmarks(
         faces,
         extractor,
         names=markup.names,
@@ -147,7 +137,7 @@ def fit_faces(
         rank=options.rank,
         cache=cache,
     )
-    return LandmarkFit(
+    return probes.LandmarkFit(
         fitted.probe,
         [points[:count] for points in fitted.held_out],
         [points[:count] for points in fitted.held_out_full_rank],
@@ -157,7 +147,7 @@ def fit_faces(
 def predict_rounds(
     train: FaceSet,
     test: FaceSet,
-    extractor: FeatureExtractor,
+    extractor: probes.FeatureExtractor,
     options: LandmarkOptions,
     *,
     boxes: Mapping[str, Sequence[coords.Box]],
@@ -174,7 +164,7 @@ def predict_rounds(
         arrays = {}
         for name, of_kind in boxes.items():
             faces = test.faces(margin=options.margin, boxes=of_kind)
-            predictions = predict_landmarks(fitted.probe, faces, extractor)
+            predictions = probes.predict_landmarks(fitted.probe, faces, extractor)
             rounds = RoundPredictions(
                 tuple(prediction.points for prediction in predictions),
                 tuple(fitted.held_out),
@@ -200,9 +190,9 @@ def predict_rounds(
 
 def mean_face(train: FaceSet, test: FaceSet, *, boxes: Sequence[coords.Box]) -> Float[np.ndarray, "faces n 2"]:
     """Return the training faces' mean landmarks in each test face's square, in pixels of its image."""
-    mean = to_fractions(train.points, tuple(map(frame_of, train.records))).mean(axis=0)
+    mean = probes.to_fractions(train.points, tuple(map(frame_of, train.records))).mean(axis=0)
     frames = test.faces(boxes=boxes).frames
-    return to_pixels(np.tile(mean, (len(frames), 1)), frames)
+    return probes.to_pixels(np.tile(mean, (len(frames), 1)), frames)
 
 
 def random_faces(
@@ -210,14 +200,14 @@ def random_faces(
 ) -> Float[np.ndarray, "faces n 2"]:
     """Return the landmarks of a random training face in each test face's square, in pixels of its image."""
     drawn = np.random.default_rng(seed).integers(len(train.points), size=len(test.points))
-    fractions = to_fractions(train.points, tuple(map(frame_of, train.records)))[drawn]
-    return to_pixels(fractions, test.faces(boxes=boxes).frames)
+    fractions = probes.to_fractions(train.points, tuple(map(frame_of, train.records)))[drawn]
+    return probes.to_pixels(fractions, test.faces(boxes=boxes).frames)
 
 
 class FinderFit(NamedTuple):
     """A fitted finder, and the scores that chose its threshold."""
 
-    finder: FaceFinder
+    finder: probes.FaceFinder
     faces: Float[np.ndarray, " faces"]
     """Presence of every training face, by a regression that was fitted without the face's fold."""
     backgrounds: Float[np.ndarray, " held_out"]
@@ -227,8 +217,8 @@ class FinderFit(NamedTuple):
 def fit_finder(
     train: FaceSet,
     backgrounds: Sequence[Record],
-    probe: LandmarkProbe,
-    extractor: FeatureExtractor,
+    probe: probes.LandmarkProbe,
+    extractor: probes.FeatureExtractor,
     options: LandmarkOptions,
     *,
     cache: Cache,
@@ -269,16 +259,16 @@ def fit_finder(
     presence = LowRankRidge(*(jnp.asarray(arrays[name]) for name in LowRankRidge._fields))
 
     def search() -> dict[str, np.ndarray]:
-        finder = FaceFinder(presence, 0.0)
+        finder = probes.FaceFinder(presence, 0.0)
         found = [
-            find_face(load_image(record), probe.face, finder, extractor, margin=options.margin)
+            probes.find_face(load_image(record), probe.face, finder, extractor, margin=options.margin)
             for record in progress(held_out, description="backgrounds")
         ]
         return {"backgrounds": np.array([one.presence for one in found])}
 
     highest = cache("backgrounds", search)["backgrounds"]
     threshold = (np.quantile(arrays["faces"], _FACE_QUANTILE) + np.quantile(highest, _BACKGROUND_QUANTILE)) / 2
-    return FinderFit(FaceFinder(presence, float(threshold)), arrays["faces"], highest)
+    return FinderFit(probes.FaceFinder(presence, float(threshold)), arrays["faces"], highest)
 
 
 def _in_place(

@@ -11,28 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from convcorr_jax import coords
+from convcorr_jax import coords, metrics, report
 from convcorr_jax.datasets import load_image
 from convcorr_jax.doctor import leaked_rows
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import (
-    LANDMARK_FAILURE,
-    cumulative_error_curve,
-    landmark_errors,
-    landmark_summary,
-    mean_error_per_image,
-    mean_interval,
-)
 from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, look_back_sets, predict_landmarks
 from convcorr_jax.probes.landmarks import Cache
-from convcorr_jax.report import (
-    cumulative_curves,
-    image_grid,
-    interval_curves,
-    name_colors,
-    pixels,
-    points_overlay,
-)
 from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.landmarks.faces import (
@@ -58,7 +42,7 @@ _SEARCHED = 12
 # A detector's box differs from the annotated one if an edge does by more than this.
 _DIFFERENT_PX = 1.0
 # Errors at which the cumulative curve is drawn: up to twice the error that counts as a failure.
-_THRESHOLDS = np.linspace(0, 2 * LANDMARK_FAILURE, 81)
+_THRESHOLDS = np.linspace(0, 2 * metrics.LANDMARK_FAILURE, 81)
 _PANEL_PX = 240
 
 
@@ -86,7 +70,10 @@ def method_errors(
 ) -> dict[str, dict[str, Float[np.ndarray, "faces n"]]]:
     """Compute every landmark's error by normalizer and method, in fractions of the normalizer's lengths."""
     return {
-        name: {method: landmark_errors(points, test.points, lengths) for method, points in predicted.items()}
+        name: {
+            method: metrics.landmark_errors(points, test.points, lengths)
+            for method, points in predicted.items()
+        }
         for name, lengths in normalizers.items()
     }
 
@@ -106,10 +93,10 @@ def landmark_scores(
     inner = [index for index in range(len(markup.names)) if index not in jaw]
     return {
         **{
-            name: {method: landmark_summary(values).mean for method, values in methods.items()}
+            name: {method: metrics.landmark_summary(values).mean for method, values in methods.items()}
             for name, methods in errors.items()
         },
-        "outer": {method: landmark_summary(values)._asdict() for method, values in outer.items()},
+        "outer": {method: metrics.landmark_summary(values)._asdict() for method, values in outer.items()},
         "rounds": [_mean_error(points, test) for points in predictions.points],
         "held_out_rounds": [_mean_error(points, train) for points in predictions.held_out],
         "per_set": {
@@ -122,8 +109,8 @@ def landmark_scores(
 
 
 def _mean_error(points: Float[np.ndarray, "faces n 2"], faces: FaceSet) -> float:
-    errors = landmark_errors(points, faces.points, outer_eye_distances(faces))
-    return landmark_summary(errors).mean
+    errors = metrics.landmark_errors(points, faces.points, outer_eye_distances(faces))
+    return metrics.landmark_summary(errors).mean
 
 
 def errors_by_kind(
@@ -192,10 +179,10 @@ def _different_boxes(test: FaceSet) -> Bool[np.ndarray, " faces"]:
 
 def _with_intervals(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> dict[str, dict[str, Any]]:
     """Compute the mean error of every method and its 95 % bootstrap interval over faces."""
-    of_faces = {method: mean_error_per_image(values) for method, values in errors.items()}
+    of_faces = {method: metrics.mean_error_per_image(values) for method, values in errors.items()}
     return {
         "mean": {method: float(values.mean()) for method, values in of_faces.items()},
-        "interval": {method: list(mean_interval(values)) for method, values in of_faces.items()},
+        "interval": {method: list(metrics.mean_interval(values)) for method, values in of_faces.items()},
     }
 
 
@@ -245,7 +232,7 @@ def _errors(
 ) -> Float[np.ndarray, " faces"]:
     faces = test.faces(margin=model.features.frame_margin, boxes=boxes)
     points = predict_landmarks(model.probe, faces, extractor)[-1].points
-    return landmark_errors(points, test.points, outer_eye_distances(test)).mean(axis=1)
+    return metrics.landmark_errors(points, test.points, outer_eye_distances(test)).mean(axis=1)
 
 
 def _search_errors(
@@ -264,9 +251,9 @@ def _search_errors(
 
 def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Image:
     """Draw the fraction of faces with at most a given error, one curve for each method."""
-    curves = {method: cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
-    return pixels(
-        cumulative_curves(
+    curves = {method: metrics.cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
+    return report.pixels(
+        report.cumulative_curves(
             _THRESHOLDS,
             curves,
             x_label="mean error of a face, over the distance of the outer eye corners",
@@ -283,8 +270,8 @@ def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image
     def of_methods(part: str) -> dict[str, list[Any]]:
         return {name: [boxes[kind][part][name] for kind in kinds.values()] for name in methods}
 
-    return pixels(
-        interval_curves(
+    return report.pixels(
+        report.interval_curves(
             list(kinds),
             of_methods("mean"),
             of_methods("interval"),
@@ -316,7 +303,7 @@ def faces_figure(
         for face in chosen
     ]
     rows = [_panels(test, face, predictions) for face in chosen]
-    return pixels(image_grid(rows, captions=captions, cell_px=_PANEL_PX))
+    return report.pixels(report.image_grid(rows, captions=captions, cell_px=_PANEL_PX))
 
 
 def _panels(test: FaceSet, face: int, predictions: RoundPredictions) -> list[Image]:
@@ -329,8 +316,8 @@ def _panels(test: FaceSet, face: int, predictions: RoundPredictions) -> list[Ima
         (predictions.points[0][face], [coords.Box(*edges) for edges in squares]),
         (predictions.points[-1][face], []),
     ]
-    colors = name_colors(len(record.names))
+    colors = report.name_colors(len(record.names))
     return [
-        points_overlay(photograph, points, colors=colors, boxes=boxes, longest_px=_PANEL_PX)
+        report.points_overlay(photograph, points, colors=colors, boxes=boxes, longest_px=_PANEL_PX)
         for points, boxes in panels
     ]

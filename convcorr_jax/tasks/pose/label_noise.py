@@ -13,21 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax import coords
+from convcorr_jax import coords, metrics
 from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.poses import AS_STATED, Interpretation
 from convcorr_jax.doctor import duplicates
 from convcorr_jax.doctor.duplicates import compute_thumbnails
 from convcorr_jax.errors import InputError
-from convcorr_jax.metrics import (
-    PCKH_ALPHAS,
-    JointTable,
-    Protocol,
-    joint_errors,
-    joint_table,
-    label_spreads,
-    match_sides,
-)
 from convcorr_jax.tasks.pose.evaluation import plain_spreads, protocol_of, reported_alphas
 from convcorr_jax.tasks.scoring import RULES, Metric, percentages, read_aligned
 
@@ -44,7 +35,7 @@ class TwoAnnotations(NamedTuple):
     normalizer: Float[np.ndarray, " people"]
     """The length in pixels by which the first annotation's data set divides errors; NaN where unknown."""
     joints: tuple[str, ...]
-    protocol: Protocol
+    protocol: metrics.Protocol
     notes: tuple[str, ...]
     """What was read, and what was left out, one sentence each."""
 
@@ -82,7 +73,9 @@ def annotations_of_duplicates(records: Sequence[Record]) -> TwoAnnotations:
     return TwoAnnotations(*points, np.array(lengths), names, protocol_of(names), notes)
 
 
-def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, Any], dict[str, JointTable]]:
+def label_noise(
+    two: TwoAnnotations, *, scale: float = 1.0
+) -> tuple[dict[str, Any], dict[str, metrics.JointTable]]:
     """Compute the label noise of two annotations, as they are and with sides matched.
 
     Sides that the annotators name differently are no noise of a position, but are errors of PCK. Both are
@@ -94,7 +87,7 @@ def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, A
     """
     if not 0 < scale < np.inf:
         raise InputError(f"scale is {scale}; a positive number is expected")
-    matched = match_sides(two.second, two.first, _left_right_pairs(two.joints))
+    matched = metrics.match_sides(two.second, two.first, _left_right_pairs(two.joints))
     treatments = {"as_annotated": two.second, "sides_matched": matched.points}
     figures: dict[str, Any] = {
         "pairs_compared": int(matched.compared.sum()),
@@ -103,15 +96,17 @@ def label_noise(two: TwoAnnotations, *, scale: float = 1.0) -> tuple[dict[str, A
     tables = {}
     for name, second in treatments.items():
         truth = np.where(np.isnan(second), np.nan, two.first)
-        errors = joint_errors(second, truth, two.normalizer)
+        errors = metrics.joint_errors(second, truth, two.normalizer)
         if np.isnan(errors).all():
             raise InputError("the two annotations share no joint of a person of known size")
-        tables[name] = joint_table(errors, two.joints, alphas=PCKH_ALPHAS, protocol=two.protocol)
+        tables[name] = metrics.joint_table(
+            errors, two.joints, alphas=metrics.PCKH_ALPHAS, protocol=two.protocol
+        )
         both = np.stack([truth, second])
         in_torsos = both / two.normalizer[:, None, None]
         figures[name] = {
-            "sigma_px": plain_spreads(label_spreads(scale * both, two.joints)),
-            "sigma_normalized": plain_spreads(label_spreads(in_torsos, two.joints)),
+            "sigma_px": plain_spreads(metrics.label_spreads(scale * both, two.joints)),
+            "sigma_normalized": plain_spreads(metrics.label_spreads(in_torsos, two.joints)),
             "pck": {
                 f"{alpha:g}": percentages(tables[name].at(alpha)) for alpha in reported_alphas(two.protocol)
             },

@@ -28,20 +28,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import coords
+from convcorr_jax import coords, pose
 from convcorr_jax.datasets import Absent, Record, box_of, load_image
 from convcorr_jax.datasets.official import flic
 from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
-from convcorr_jax.pose import (
-    Architecture,
-    Batch,
-    frame_around,
-    frame_of_box,
-    frame_offset,
-    resample_to_frame,
-    torso_of,
-)
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.reading import RENDERED, read
 
@@ -61,10 +52,10 @@ def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) 
     if torso == "annotated":
         return to_frame(annotated_torso(record))
     if torso == "middle":
-        return torso_of(coords.whole_image(record.size), to_frame)
+        return pose.torso_of(coords.whole_image(record.size), to_frame)
     if torso == "none":
-        return torso_of(None, to_frame)
-    return torso_of(person_box(record), to_frame)
+        return pose.torso_of(None, to_frame)
+    return pose.torso_of(person_box(record), to_frame)
 
 
 def person_box(record: Record) -> coords.Box:
@@ -101,7 +92,7 @@ _PLACED = {"center_x", "center_y", "scale"}
 
 
 def frames_of(
-    records: Sequence[Record], architecture: Architecture, *, scale: bool, torso: Torso
+    records: Sequence[Record], architecture: pose.Architecture, *, scale: bool, torso: Torso
 ) -> list[coords.Box | None]:
     """Return the frame of each person.
 
@@ -127,7 +118,7 @@ def frames_of(
     return [
         _without_size(record, architecture, torso)
         if height is None
-        else frame_around(
+        else pose.frame_around(
             np.array([record.attributes["center_x"], record.attributes["center_y"]]),
             _AROUND_PERSON * (usual or height),
         )
@@ -135,17 +126,17 @@ def frames_of(
     ]
 
 
-def _without_size(record: Record, architecture: Architecture, torso: Torso) -> coords.Box | None:
+def _without_size(record: Record, architecture: pose.Architecture, torso: Torso) -> coords.Box | None:
     side = architecture.frame_px
     if side is None or torso == "none":
         return None
     if torso == "box":
-        return frame_of_box(person_box(record), architecture=architecture)
+        return pose.frame_of_box(person_box(record), architecture=architecture)
     middle = np.array(coords.whole_image(record.size).center)
     if torso == "annotated":
         annotated = annotated_torso(record)
         middle = np.where(np.isnan(annotated), middle, annotated)
-    return frame_around(middle, side)
+    return pose.frame_around(middle, side)
 
 
 Part = Literal["train", "validation", "test"]
@@ -178,15 +169,15 @@ class People:
         """The median number of pixels of the input frame in one pixel of the photographs."""
         return float(np.median([transform.scale[0] for transform in self.to_frame]))
 
-    def batch(self, rows: Int[np.ndarray, " b"]) -> Batch:
+    def batch(self, rows: Int[np.ndarray, " b"]) -> pose.Batch:
         """Return the batch of the people with these row numbers."""
-        return Batch(self.images[rows], self.points[rows], self.torso[rows])
+        return pose.Batch(self.images[rows], self.points[rows], self.torso[rows])
 
     def inputs(
         self, rows: Int[np.ndarray, " b"], size: coords.Size
     ) -> UInt8[np.ndarray, "b {size.height} {size.width} 3"]:
         """Return the images of the people with these row numbers, without their surroundings."""
-        left, top = map(int, frame_offset(coords.Size(*self.images.shape[1:3]), size))
+        left, top = map(int, pose.frame_offset(coords.Size(*self.images.shape[1:3]), size))
         return self.images[rows, top : top + size.height, left : left + size.width]
 
     def to_photographs(self, points: Float[np.ndarray, "n j 2"]) -> Float[np.ndarray, "n j 2"]:
@@ -250,7 +241,7 @@ def sides_of(joints: tuple[str, ...], *, sides: Sides | None) -> str:
 
 def prepare(
     records: Sequence[Record],
-    architecture: Architecture,
+    architecture: pose.Architecture,
     *,
     damaged: Damaged = "skip",
     scale: bool = True,
@@ -307,7 +298,7 @@ class Share(NamedTuple):
 
 def share_of(
     records: tuple[Record, ...],
-    architecture: Architecture,
+    architecture: pose.Architecture,
     *,
     rows: range | Int[np.ndarray, " r"],
     damaged: Damaged,
@@ -325,7 +316,7 @@ def share_of(
     return Share(records, people, numbers, unread)
 
 
-def reframed(people: People, frames: Sequence[coords.Box], *, architecture: Architecture) -> People:
+def reframed(people: People, frames: Sequence[coords.Box], *, architecture: pose.Architecture) -> People:
     """Return people in other frames, whose middle is the torso."""
 
     def load(record: Record, frame: coords.Box) -> _Framed:
@@ -350,11 +341,11 @@ class _Framed:
 
 
 def _load(
-    record: Record, frame: coords.Box | None, architecture: Architecture, *, torso: Torso, margin: float
+    record: Record, frame: coords.Box | None, architecture: pose.Architecture, *, torso: Torso, margin: float
 ) -> _Framed:
     size = architecture.input_size
     margin_px = round(margin * max(size))
-    image, to_frame = resample_to_frame(load_image(record), frame, size, margin_px=margin_px)
+    image, to_frame = pose.resample_to_frame(load_image(record), frame, size, margin_px=margin_px)
     columns = [record.names.index(joint) for joint in architecture.joints]
     points = to_frame(record.points[columns])
     last = np.array([size.width, size.height]) - 0.5 + margin_px

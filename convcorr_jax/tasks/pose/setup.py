@@ -9,24 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from convcorr_jax import pose
 from convcorr_jax.datasets import Record
 from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
-from convcorr_jax.pose import (
-    PHASES,
-    Architecture,
-    Augmentation,
-    Cascade,
-    DType,
-    Phase,
-    Pooling,
-    TrainedCascade,
-    flic,
-    mpii,
-    person,
-    small,
-)
 from convcorr_jax.tasks.pose.people import Damaged, Part, read_people
 from convcorr_jax.tasks.reading import RENDERED, Output
 
@@ -93,13 +80,13 @@ class Training:
     the data set has all of them, otherwise all joints of the data set."""
     front: Literal["alexnet", "vgg16"] | None = None
     """The network whose pretrained layers are the first of the preset ``person``."""
-    pooling: Pooling | None = None
+    pooling: pose.Pooling | None = None
     """Pixels of the input for one cell of a heat-map."""
-    cascade: Cascade = "shared"
+    cascade: pose.Cascade = "shared"
     """Whether the input of the fine net is the coarse net's features or the image."""
     spatial_dropout: float | None = None
     """Probability that a map is dropped."""
-    dtype: DType = "float32"
+    dtype: pose.DType = "float32"
     """Type of the computations."""
     sigma_px: float | None = None
     """Standard deviation of the coarse net's target Gaussians, in pixels of the input."""
@@ -160,19 +147,19 @@ class Plan:
     steps: tuple[int, int, int]
     batch: int = 32
     rates: tuple[float, float, float] = (2e-3, 2e-3, 5e-4)
-    augmentation: Augmentation = Augmentation()
+    augmentation: pose.Augmentation = pose.Augmentation()
     front_rate: float = 0.1
     weight_decay: float = 1e-4
     copies: int = 4
     robust: bool = False
 
-    def range_of(self, phase: Phase) -> range:
+    def range_of(self, phase: pose.Phase) -> range:
         """Return the numbers of a phase's steps; steps are counted through all phases.
 
         >>> Plan((5, 3, 2)).range_of("fine")
         range(5, 8)
         """
-        number = PHASES.index(phase)
+        number = pose.PHASES.index(phase)
         first = sum(self.steps[:number])
         return range(first, first + self.steps[number])
 
@@ -188,15 +175,15 @@ class Plan:
             if (now != before and not is_last) or (is_last and first + now < done):
                 raise InputError(
                     f"{done} steps are done of a run with steps {tuple(steps)}: with steps {self.steps} the "
-                    f"phase {PHASES[number]} would not be that of the run; another folder is expected"
+                    f"phase {pose.PHASES[number]} would not be that of the run; another folder is expected"
                 )
             if is_last:
                 return
             first += before
 
-    def rate_of(self, phase: Phase) -> float:
+    def rate_of(self, phase: pose.Phase) -> float:
         """Return the greatest learning rate of a phase."""
-        return self.rates[PHASES.index(phase)]
+        return self.rates[pose.PHASES.index(phase)]
 
     @property
     def has_cascade(self) -> bool:
@@ -213,7 +200,7 @@ PLANS: Mapping[Preset, Plan] = MappingProxyType(
         "person": Plan(
             (2500, 120, 850),
             rates=(3e-3, 2e-3, 1e-3),
-            augmentation=Augmentation(60.0, (0.7, 1.4), 0.08, 0.25, 0.3),
+            augmentation=pose.Augmentation(60.0, (0.7, 1.4), 0.08, 0.25, 0.3),
             weight_decay=1e-2,
         ),
         "paper-flic": Plan((60_000, 20_000, 20_000)),
@@ -235,7 +222,7 @@ def plan_of(training: Training) -> Plan:
     )
 
 
-def architecture_of(training: Training, example: Record) -> Architecture:
+def architecture_of(training: Training, example: Record) -> pose.Architecture:
     """Return the preset's architecture with what the options change of it.
 
     It gets the joints of the example, a record of the data set, unless they include all joints of the preset.
@@ -244,11 +231,11 @@ def architecture_of(training: Training, example: Record) -> Architecture:
     if training.preset == "person":
         if training.pooling not in (None, 8) or training.cascade != "shared":
             raise InputError("the preset person has a pooling of 8 and the shared cascade only")
-        architecture = person(names, pairs, **_set_options(training, "front"))
+        architecture = pose.person(names, pairs, **_set_options(training, "front"))
     elif training.front is not None:
         raise InputError(f"the preset {training.preset} has no front; front is an option of the preset person")
     else:
-        preset = {"small": partial(small, names, pairs), "paper-flic": flic, "paper-mpii": mpii}
+        preset = {"small": partial(pose.small, names, pairs), "paper-flic": pose.flic, "paper-mpii": pose.mpii}
         architecture = preset[training.preset](**_set_options(training, "pooling"), cascade=training.cascade)
     if not set(architecture.joints) <= set(names):
         architecture = dataclasses.replace(architecture, joints=names, left_right_pairs=pairs)
@@ -304,11 +291,11 @@ def read_part(data: PoseData, part: Part) -> tuple[Record, ...]:
     return tuple(people)
 
 
-def read_initial_model(path: Path | None, architecture: Architecture) -> TrainedCascade | None:
+def read_initial_model(path: Path | None, architecture: pose.Architecture) -> pose.TrainedCascade | None:
     """Read the model that a run starts from, and refuse one of another architecture."""
     if path is None:
         return None
-    model = load_fitted(path, TrainedCascade)
+    model = load_fitted(path, pose.TrainedCascade)
     own, others = (dataclasses.asdict(each) for each in (architecture, model.architecture))
     different = [name for name in own if own[name] != others[name]]
     if different:

@@ -15,20 +15,9 @@ import optax
 from jaxtyping import Array, Float, Int
 from matplotlib.figure import Figure
 
+from convcorr_jax import pose
 from convcorr_jax.errors import InputError, NumericalError
 from convcorr_jax.io import written_whole
-from convcorr_jax.pose import (
-    PHASES,
-    Architecture,
-    Augmentation,
-    Batch,
-    FeatureBatch,
-    Losses,
-    Params,
-    Phase,
-    augment,
-    loss,
-)
 from convcorr_jax.report import training_curves
 from convcorr_jax.runtime import devices
 from convcorr_jax.tasks.pose.prediction import ALPHAS, Scores
@@ -43,7 +32,7 @@ _DECAY = 0.999
 _GREATEST_NORM = 1.0
 # The parts whose kernels decay in a phase: those that it trains, but not the front, whose pretrained kernels
 # are not drawn to zero.
-_DECAYING: Mapping[Phase, tuple[str, ...]] = MappingProxyType(
+_DECAYING: Mapping[pose.Phase, tuple[str, ...]] = MappingProxyType(
     {"coarse": ("coarse",), "fine": ("fine",), "joint": ("coarse", "fine")}
 )
 
@@ -53,8 +42,8 @@ class TrainState(NamedTuple):
 
     step: Int[Array, ""]
     """The number of steps done, in all phases together."""
-    params: Params
-    average: Params
+    params: pose.Params
+    average: pose.Params
     """The running mean of the parameters, which is validated and saved as the model."""
     moments: Any
     """The state of the optimizer, of the same structure in all phases."""
@@ -65,14 +54,14 @@ class StepMetrics(NamedTuple):
 
     total: Float[Array, ""]
     """The loss that the phase minimizes."""
-    parts: Losses
+    parts: pose.Losses
 
 
-Step = Callable[[TrainState, Batch | FeatureBatch], tuple[TrainState, StepMetrics]]
+Step = Callable[[TrainState, pose.Batch | pose.FeatureBatch], tuple[TrainState, StepMetrics]]
 
 
 def phase_optimizer(
-    phase: Phase, *, steps: int, rate: float, front_rate: float = 0.1, weight_decay: float = 0.0
+    phase: pose.Phase, *, steps: int, rate: float, front_rate: float = 0.1, weight_decay: float = 0.0
 ) -> optax.GradientTransformation:
     """Return AdamW with clipped gradients and the learning-rate schedule of a phase.
 
@@ -99,7 +88,7 @@ def phase_optimizer(
     return optax.chain(optax.clip_by_global_norm(_GREATEST_NORM), optax.multi_transform(parts, _part_of_each))
 
 
-def _part_of_each(params: Params) -> Params:
+def _part_of_each(params: pose.Params) -> pose.Params:
     """Return whether each parameter belongs to the front or to the rest."""
     return {
         name: jax.tree.map(lambda _, part=name: "front" if part == "front" else "rest", tree)
@@ -107,17 +96,17 @@ def _part_of_each(params: Params) -> Params:
     }
 
 
-def _decaying_kernels(params: Params, *, parts: Collection[str]) -> Params:
+def _decaying_kernels(params: pose.Params, *, parts: Collection[str]) -> pose.Params:
     """Return which parameters are kernels of these parts."""
     return jax.tree.map_with_path(lambda path, _: path[0].key in parts and path[-1].key == "kernel", params)
 
 
 def compiled_step(
-    architecture: Architecture,
-    phase: Phase,
+    architecture: pose.Architecture,
+    phase: pose.Phase,
     optimizer: optax.GradientTransformation,
     *,
-    augmentation: Augmentation,
+    augmentation: pose.Augmentation,
     first: int,
     seed: int,
     robust: bool = False,
@@ -127,15 +116,15 @@ def compiled_step(
     The step augments its batch unless it is one of features, updates the parameters and averages them. Random
     numbers depend on the seed and the number of the step only.
     """
-    error = partial(loss, architecture=architecture, phase=phase, robust=robust)
+    error = partial(pose.loss, architecture=architecture, phase=phase, robust=robust)
 
-    def step(state: TrainState, batch: Batch | FeatureBatch) -> tuple[TrainState, StepMetrics]:
+    def step(state: TrainState, batch: pose.Batch | pose.FeatureBatch) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         augment_keys, loss_keys = (
             devices.sample_keys(half, len(batch.points)) for half in jax.random.split(key)
         )
-        if isinstance(batch, Batch):
-            batch = augment(
+        if isinstance(batch, pose.Batch):
+            batch = pose.augment(
                 augment_keys,
                 batch,
                 left_right_pairs=architecture.left_right_pairs,
@@ -144,7 +133,7 @@ def compiled_step(
             )
         weight = _device_weight(batch)
 
-        def weighted_loss(params: Params) -> tuple[Float[Array, ""], StepMetrics]:
+        def weighted_loss(params: pose.Params) -> tuple[Float[Array, ""], StepMetrics]:
             total, parts = error(loss_keys, params, batch)
             metrics = jax.tree.map(lambda value: weight * value, StepMetrics(total, parts))
             return metrics.total, metrics
@@ -158,14 +147,14 @@ def compiled_step(
     return devices.data_parallel(step)
 
 
-def _running_mean(average: Params, params: Params, *, steps: Int[Array, ""]) -> Params:
+def _running_mean(average: pose.Params, params: pose.Params, *, steps: Int[Array, ""]) -> pose.Params:
     """Update the running mean of parameters; at the beginning of a phase it averages fewer steps."""
     decay = jnp.minimum(_DECAY, (1.0 + steps) / (10.0 + steps))
     # In this form, the mean of parameters that do not change is these parameters, bit for bit.
     return jax.tree.map(lambda mean, new: mean + (1.0 - decay) * (new - mean), average, params)
 
 
-def _device_weight(batch: Batch | FeatureBatch) -> Float[Array, ""]:
+def _device_weight(batch: pose.Batch | pose.FeatureBatch) -> Float[Array, ""]:
     """Return the weight of a device's loss, a mean over its present joints, in the loss of the whole batch."""
     present = (~jnp.isnan(batch.points[..., 0])).sum().astype(jnp.float32)
     return present / jnp.maximum(devices.mean(present), 1e-6)
@@ -198,7 +187,7 @@ class TrainingLog:
         self._timed_steps += 1
 
     def log_losses(
-        self, step: int, phase: Phase, *, batch: int, people_of: Callable[[int], Sequence[str]]
+        self, step: int, phase: pose.Phase, *, batch: int, people_of: Callable[[int], Sequence[str]]
     ) -> None:
         """Log the mean losses of the steps added since the last call, and write the file.
 
@@ -223,7 +212,7 @@ class TrainingLog:
         self._write()
         self.restart_clock()
 
-    def log_scores(self, step: int, phase: Phase, scores: Scores) -> None:
+    def log_scores(self, step: int, phase: pose.Phase, scores: Scores) -> None:
         """Log the scores of a validation, and write the file."""
         pck = {
             name: {str(alpha): share for alpha, share in zip(ALPHAS, shares, strict=True)}
@@ -284,7 +273,8 @@ def log_curves(lines: Sequence[dict[str, Any]]) -> Figure:
         if validations
     }
     ends = {
-        phase: max((line["step"] for line in lines if line["phase"] == phase), default=0) for phase in PHASES
+        phase: max((line["step"] for line in lines if line["phase"] == phase), default=0)
+        for phase in pose.PHASES
     }
     return training_curves(
         {name: points for name, points in losses.items() if points},

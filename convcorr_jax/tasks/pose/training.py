@@ -21,25 +21,9 @@ from convcorr_jax.io import make_folder, save_fitted, write_image
 from convcorr_jax.pose import PHASES, Architecture, Batch, FeatureBatch, Phase, TrainedCascade, cascade
 from convcorr_jax.report import pixels
 from convcorr_jax.runtime import Checkpoints, Saved, Terminated, bar, devices, plain, read_best, write_results
-from convcorr_jax.tasks.pose.batches import (
-    Draw,
-    FeatureCache,
-    Sampling,
-    checksum,
-    prefetch,
-    with_pretrained_front,
-)
+from convcorr_jax.tasks.pose import batches, setup
 from convcorr_jax.tasks.pose.people import Share, share_of, sides_of
 from convcorr_jax.tasks.pose.prediction import Scores, validate
-from convcorr_jax.tasks.pose.setup import (
-    Plan,
-    TrainingConfig,
-    architecture_of,
-    check_options,
-    plan_of,
-    read_initial_model,
-    read_part,
-)
 from convcorr_jax.tasks.pose.step import TrainingLog, TrainState, compiled_step, log_curves, phase_optimizer
 
 LOG_EVERY_STEPS = 20
@@ -54,11 +38,11 @@ _MOST_NAMED = 20
 class TrainingRun:
     """What all steps of a training run share."""
 
-    config: TrainingConfig
-    plan: Plan
+    config: setup.TrainingConfig
+    plan: setup.Plan
     architecture: Architecture
     initial: TrainedCascade | None
-    draw: Callable[[int], Draw]
+    draw: Callable[[int], batches.Draw]
     """The function from a step to this host's part of its batch."""
     training: Share
     validation: Share
@@ -82,7 +66,7 @@ class TrainingRun:
         ``steps`` may change as `Plan.check_extends` allows.
         """
         plan = plain(self.plan)
-        initial = {} if self.initial is None else {"initial": checksum(self.initial.params)}
+        initial = {} if self.initial is None else {"initial": batches.checksum(self.initial.params)}
         return {
             "architecture": dataclasses.asdict(self.architecture),
             "steps": plan.pop("steps"),
@@ -96,7 +80,7 @@ class TrainingRun:
         }
 
 
-def train(config: TrainingConfig) -> Path:
+def train(config: setup.TrainingConfig) -> Path:
     """Train a cascade, save the best model, and write ``result.json``; return its path.
 
     A run that was killed continues from its latest checkpoint, which SIGTERM lets it save first. One with more
@@ -124,18 +108,18 @@ def train(config: TrainingConfig) -> Path:
     return out / "result.json"
 
 
-def prepare_run(config: TrainingConfig) -> TrainingRun:
+def prepare_run(config: setup.TrainingConfig) -> TrainingRun:
     """Check the options, connect the hosts, choose plan and architecture, and decode this host's people."""
     training, data, hosts = config.training, config.data, config.hosts
-    plan = plan_of(training)
-    check_options(config, plan)
+    plan = setup.plan_of(training)
+    setup.check_options(config, plan)
     devices.use_cores(max(1, plan.batch // hosts.hosts))
     if hosts.coordinator is not None:
         devices.initialize(hosts.coordinator, hosts=hosts.hosts, host=hosts.host)
-    trains, validates = read_part(data, "train"), read_part(data, "validation")
-    architecture = architecture_of(training, trains[0])
-    initial = read_initial_model(training.initial_checkpoint, architecture)
-    sampling, here = Sampling(len(trains), plan.batch, training.seed), devices.rows_here(plan.batch)
+    trains, validates = setup.read_part(data, "train"), setup.read_part(data, "validation")
+    architecture = setup.architecture_of(training, trains[0])
+    initial = setup.read_initial_model(training.initial_checkpoint, architecture)
+    sampling, here = batches.Sampling(len(trains), plan.batch, training.seed), devices.rows_here(plan.batch)
     share = partial(share_of, architecture=architecture, damaged=data.damaged, scale=data.scale)
     train_share = share(trains, rows=sampling.needed(here), margin=plan.augmentation.margin)
     return TrainingRun(
@@ -172,7 +156,7 @@ def initial_params(run: TrainingRun) -> cascade.Params:
     architecture, share = run.architecture, run.training
     params = cascade.init(jax.random.key(run.seed), architecture)
     if architecture.front != "none":
-        params = with_pretrained_front(
+        params = batches.with_pretrained_front(
             params, share.records, architecture=architecture, scale=run.config.data.scale, folder=run.cache
         )
     # Hosts may have the same people.
@@ -181,7 +165,7 @@ def initial_params(run: TrainingRun) -> cascade.Params:
     return cascade.with_priors(params, points[rows], torsos[rows], architecture=architecture)
 
 
-def _optimizer(plan: Plan, phase: Phase) -> optax.GradientTransformation:
+def _optimizer(plan: setup.Plan, phase: Phase) -> optax.GradientTransformation:
     return phase_optimizer(
         phase,
         steps=len(plan.range_of(phase)),
@@ -224,7 +208,7 @@ def train_phase(
         bar(phase, total=len(steps), done=remaining.start - steps.start) as update_bar,
         devices.preemption() as is_preempted,
     ):
-        for step, batch in prefetch(load, remaining):
+        for step, batch in batches.prefetch(load, remaining):
             state, metrics = train_step(state, batch)
             log.add(metrics)
             if step == remaining.start:
@@ -266,7 +250,7 @@ def batch_loader(
     share, draw = run.training, run.draw
     if phase != "coarse" or run.architecture.front == "none":
         return lambda step: devices.shard(share.people.batch(draw(step).rows))
-    features = FeatureCache(
+    features = batches.FeatureCache(
         params["front"], share.people, share.numbers, run.architecture, run.plan, run.seed, run.cache
     )
     features.complete(epochs=int(draw(run.plan.range_of(phase)[-1]).epochs.max()) + 1)
@@ -278,7 +262,7 @@ def people_of(run: TrainingRun, step: int) -> list[str]:
     return [run.training.people.records[row].source_id for row in run.draw(step).rows]
 
 
-def comparable(scores: Scores, plan: Plan) -> float:
+def comparable(scores: Scores, plan: setup.Plan) -> float:
     """Return the mean PCK that checkpoints are compared by: the coarse net's if no other net is trained."""
     return float(np.mean(scores.cascade if plan.has_cascade else scores.coarse))
 

@@ -21,35 +21,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from convcorr_jax import synthetic
+from convcorr_jax import metrics, probes, synthetic
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import IGNORED_LABEL, Record, Selection, load_image, load_label_map
 from convcorr_jax.errors import InputError
 from convcorr_jax.linear import grouped_folds
 from convcorr_jax.linear.ridge import FoldSums, PenaltyCurve, Ridge, argmin_error, empty_fold_sums
-from convcorr_jax.metrics import (
-    SegmentationScores,
-    bootstrap,
-    confusion_counts,
-    group_numbers,
-    interval,
-    iou_sums,
-    segmentation_scores,
-)
-from convcorr_jax.probes import (
-    Variation,
-    apply_mixing,
-    class_responses,
-    class_shares,
-    class_targets,
-    fit_grid_sums,
-    fit_mixing_sums,
-    mean_shares,
-    mixing_rows,
-    predict_label_map,
-    resize_responses,
-    rgb_targets,
-)
 from convcorr_jax.probes.segmentation import SIDE
 from convcorr_jax.report import Segmented, pixels, segmentation_figure
 from convcorr_jax.runtime import CachedParts, progress, stage
@@ -178,7 +155,7 @@ def features_of(kind: str, arrays: Mapping[str, np.ndarray]) -> Float[np.ndarray
     """Return the features of a kind from the arrays of a part."""
     if kind == CONVNET:
         return arrays["features"].astype(np.float32)
-    return rgb_targets(arrays["squares"], side_px=RGB_SIDE_PX)
+    return probes.rgb_targets(arrays["squares"], side_px=RGB_SIDE_PX)
 
 
 def scene_parts(
@@ -186,11 +163,11 @@ def scene_parts(
 ) -> tuple[CachedParts, CachedParts]:
     """Return the cached parts of all variations of the training images, and of the test images."""
 
-    def shares(record: Record, varied: Sequence[Variation]) -> Iterator[np.ndarray]:
+    def shares(record: Record, varied: Sequence[probes.Variation]) -> Iterator[np.ndarray]:
         labels = scenes.class_map(record)
         for variation in varied:
             # Half precision suffices: its rounding error is far below that of the regression.
-            yield class_shares(labels, variation, classes=len(scenes.classes)).astype(np.float16)
+            yield probes.class_shares(labels, variation, classes=len(scenes.classes)).astype(np.float16)
 
     parts = functools.partial(variation_parts, weights=weights, layer=layer)
     train, test = PartContents(RGB_SIDE_PX, shares, scenes.classes), PartContents(RGB_SIDE_PX)
@@ -202,15 +179,15 @@ def scene_parts(
 
 def fit_scenes(rows: SceneRows, *, path: Path) -> SceneFit:
     """Fit a segmentation probe in passes over parts; beside ``path`` growing sums are saved."""
-    means = mean_shares(shares for _, shares, _ in rows)
+    means = probes.mean_shares(shares for _, shares, _ in rows)
 
     def targets(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         features, shares, folds = rows.rows(number)
-        return features, class_targets(shares, means=means), folds
+        return features, probes.class_targets(shares, means=means), folds
 
     growing = path.with_name(f"{path.stem}_sums.npz")
     sums = sum_rows(growing, rows.settings, targets, count=len(rows.parts), k=FOLDS)
-    return SceneFit(*fit_grid_sums(sums, side=SIDE), sums)
+    return SceneFit(*probes.fit_grid_sums(sums, side=SIDE), sums)
 
 
 def fit_scene_mixing(rows: SceneRows, models: Iterable[Ridge]) -> Ridge:
@@ -221,9 +198,9 @@ def fit_scene_mixing(rows: SceneRows, models: Iterable[Ridge]) -> Ridge:
         for features, shares, folds in rows:
             own = folds == fold
             if own.any():
-                found = class_responses(model, features[own])
-                sums = sums.add(*mixing_rows(found, shares[own], folds=folds[own]))
-    return fit_mixing_sums(sums)
+                found = probes.class_responses(model, features[own])
+                sums = sums.add(*probes.mixing_rows(found, shares[own], folds=folds[own]))
+    return probes.fit_mixing_sums(sums)
 
 
 class SegmentationOptions(NamedTuple):
@@ -280,13 +257,13 @@ def _segment(
     """Fit to training rows, and score; return the fields of `SegmentationResult`."""
     fit = fit_scenes(rows, path=path)
     features = np.concatenate([features_of(rows.kind, arrays) for arrays in test])
-    responses = {"none": class_responses(fit.probe, features)}
+    responses = {"none": probes.class_responses(fit.probe, features)}
     penalty = fit.curve.best()
     for name, models in {
         "same": [fit.probe] * FOLDS,
         "held_out": (fit.sums.without(fold, penalty) for fold in range(FOLDS)),
     }.items():
-        responses[name] = apply_mixing(responses["none"], fit_scene_mixing(rows, models))
+        responses[name] = probes.apply_mixing(responses["none"], fit_scene_mixing(rows, models))
     return {
         "confusions": _confusions(scenes, [responses[name] for name in MIXINGS]),
         "penalties": fit.curve.penalties,
@@ -304,8 +281,8 @@ def _confusions(
     for number, record in enumerate(progress(scenes.test, description="scoring")):
         truth = scenes.class_map(record)
         for counts, response in zip(confusions, responses, strict=True):
-            labels = predict_label_map(response[number], record.size)
-            counts[number] = confusion_counts(truth, labels, classes=size)
+            labels = probes.predict_label_map(response[number], record.size)
+            counts[number] = metrics.confusion_counts(truth, labels, classes=size)
     return confusions
 
 
@@ -330,7 +307,7 @@ def film_runs(ids: Iterable[str]) -> Int[np.ndarray, "images 1"] | None:
     for film in (match[1] for match in films if match):
         runs.append((film, places[film] // RUN_LENGTH))
         places[film] += 1
-    return group_numbers(runs)[:, None]
+    return metrics.group_numbers(runs)[:, None]
 
 
 def score_table(
@@ -345,8 +322,10 @@ def score_table(
     return {
         name: {
             mixing: {
-                **_plain_scores(segmentation_scores(counts.sum(axis=0)), classes),
-                "interval": list(interval(bootstrap(iou_sums(counts)._replace(clusters=runs))[:, 0])),
+                **_plain_scores(metrics.segmentation_scores(counts.sum(axis=0)), classes),
+                "interval": list(
+                    metrics.interval(metrics.bootstrap(metrics.iou_sums(counts)._replace(clusters=runs))[:, 0])
+                ),
             }
             for mixing, counts in zip(MIXINGS, result.confusions, strict=True)
         }
@@ -354,7 +333,7 @@ def score_table(
     }
 
 
-def _plain_scores(scores: SegmentationScores, classes: Sequence[str]) -> dict[str, Any]:
+def _plain_scores(scores: metrics.SegmentationScores, classes: Sequence[str]) -> dict[str, Any]:
     def of_classes(values: Float[np.ndarray, " classes"]) -> dict[str, float]:
         named = zip(classes, values.tolist(), strict=True)
         return {name: value for name, value in named if not np.isnan(value)}
@@ -373,6 +352,9 @@ def examples_figure(scenes: Scenes, shown: Sequence[int], result: SegmentationRe
     examples = []
     for number, responses, mixed in zip(shown, result.responses, result.mixed, strict=True):
         record = scenes.test[number]
-        labels, larger = predict_label_map(mixed, record.size), resize_responses(responses, record.size)
+        labels, larger = (
+            probes.predict_label_map(mixed, record.size),
+            probes.resize_responses(responses, record.size),
+        )
         examples.append(Segmented(load_image(record), scenes.class_map(record), labels, larger))
     return pixels(segmentation_figure(examples, scenes.classes))

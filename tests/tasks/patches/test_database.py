@@ -118,8 +118,8 @@ def test_a_killed_build_goes_on(tmp_path, whole, weights, records, monkeypatch, 
 
     def two_chunks_then_killed(chunks):
         yield chunks[0]
-        monkeypatch.setattr(stages, "write_at", write_at if killed_in == "manifest.json" else die)
-        monkeypatch.setattr(stages, "write_json", die_at_once)
+        monkeypatch.setattr(stages.io, "write_at", write_at if killed_in == "manifest.json" else die)
+        monkeypatch.setattr(stages.io, "write_json", die_at_once)
         yield chunks[1]
 
     with pytest.raises(KeyboardInterrupt):
