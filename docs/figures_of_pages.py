@@ -136,6 +136,11 @@ PAGES: tuple[Table | Sentence, ...] = (
     ),
     Sentence(
         _RESULTS,
+        "In displaced boxes, conv3-5 is ahead of copying by {} and conv4 by {}.",
+        tuple(_MINUS.format("jitter", method, "copy", "0.1") for method in ("conv_flow", "paper_conv4")),
+    ),
+    Sentence(
+        _RESULTS,
         "it has {}, {} and {} without a torso.",
         tuple(f"pose_one_pass/pck_by_torso/none/cascade/{alpha}+" for alpha in _ALPHAS),
     ),
