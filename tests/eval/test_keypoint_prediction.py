@@ -96,7 +96,7 @@ def test_a_killed_training_continues_to_the_same_result(training, tmp_path, monk
     whole = dataclasses.replace(training, output=Output(tmp_path / "whole"))
     keypoint_detectors.main(whole)
     fit = detection.fit_detectors
-    for module, function, call in ((stages, write_at, 3), (detection, fit, 2)):
+    for module, function, call in ((stages.io, write_at, 3), (detection, fit, 2)):
         with monkeypatch.context() as patched:
             patched.setattr(module, function.__name__, watched(function, [], killed_at=call))
             with pytest.raises(Killed):

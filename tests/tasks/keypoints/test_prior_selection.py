@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from convcorr_jax.keypoints import Calibration
+from convcorr_jax.keypoints import POSITIVES, Calibration
 from convcorr_jax.tasks.keypoints import FeatureOptions, PriorChoice, best_features
-from convcorr_jax.tasks.keypoints.training import ETAS, POSITIVES
+from convcorr_jax.tasks.keypoints.training import ETAS
 
 
 def test_nan_is_never_the_highest_and_the_first_of_equals_is():

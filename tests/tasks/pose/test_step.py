@@ -88,6 +88,7 @@ def person_batch(*, features=False):
 )
 def test_steps_change_what_their_phase_trains_and_nothing_else_and_compile_once(phase, trained, monkeypatch):
     """Bit for bit, in spite of weight decay, momentum and the running mean."""
+    chex.clear_trace_counter()
     monkeypatch.setattr(step_module.pose, "loss", chex.assert_max_traces(step_module.pose.loss, n=1))
     before = jax.device_get(cascade.init(jax.random.key(3), PERSON))
     optimizer = phase_optimizer(phase, steps=5, rate=1e-2, front_rate=0.5, weight_decay=0.3)

@@ -71,7 +71,8 @@ def test_the_best_smoothness_lies_between_two_that_were_tried():
         tried.append(method.smoothness)
         return peaked(1.6)(method)
 
-    assert min(tried) < select(METHOD, SearchSpace(), score).method.smoothness < max(tried)
+    chosen = select(METHOD, SearchSpace(), score).method.smoothness
+    assert min(tried) < chosen < max(tried)
     assert len(tried) == len(set(tried))
 
 
