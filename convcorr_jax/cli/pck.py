@@ -78,7 +78,7 @@ def match_lines(found: "Sequence[FigureMatch]", *, default: "ProtocolChoices | N
         key = (without_rare_cases(match.row.choices), match.alpha, match.value)
         lines.setdefault(key, []).append(match)
     table = _table(
-        ["", "PCK", "@", "normalizer", "frame", "keypoints", "average", "error", "missing", "chance"]
+        ["", "PCK", "@", "chance", "normalizer", "frame", "keypoints", "average", "error", "missing"]
     )
     for (_, alpha, value), members in list(lines.items())[:most]:
         protocols = [match.row.choices for match in members]

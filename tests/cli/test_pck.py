@@ -106,6 +106,8 @@ def test_the_table_marks_the_protocol_of_the_data_set(tmp_path):
     # Narrow terminals cut the words that follow.
     assert marked[1][:3] == ["*", f"{100 * own['pck'][4]:.4f}", "0.5"]
     assert marked[1][3].endswith("%")
+    (header,) = [line.split() for line in ended.out.splitlines() if "chance" in line.split()]
+    assert header[:4] == ["PCK", "@", "chance", "normalizer"]
     assert marked[1][4] == "head"
     assert "head: 0.6 times the diagonal of the head's box" in ended.out
     assert "*: the protocol of the data set's own figure" in ended.out
