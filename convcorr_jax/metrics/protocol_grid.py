@@ -338,21 +338,20 @@ def _compared(
     rows: Sequence[GridRow], figure: PublishedFigure, default: ProtocolChoices | None
 ) -> list[FigureMatch]:
     figures = [
-        (row, alpha, value)
+        (row, alpha, value, _changes(row.choices, default))
         for row in rows
         for alpha, value in zip(row.alphas, row.values, strict=True)
         if not math.isnan(value)
     ]
     unit = 2 * figure.tolerance
-    printed: dict[int, set[int]] = {}
-    for row, _, value in figures:
-        printed.setdefault(_changes(row.choices, default), set()).add(round(value / unit))
-
-    def chance(row: GridRow) -> float:
-        changes = _changes(row.choices, default)
-        return min(1.0, unit * len(set().union(*(each for count, each in printed.items() if count <= changes))))
-
-    return [FigureMatch(row, alpha, value, value - figure.value, chance(row)) for row, alpha, value in figures]
+    explained, chances = set[int](), {}
+    for changes in sorted({changes for *_, changes in figures}):
+        explained |= {round(value / unit) for *_, value, count in figures if count == changes}
+        chances[changes] = min(1.0, unit * len(explained))
+    return [
+        FigureMatch(row, alpha, value, value - figure.value, chances[changes])
+        for row, alpha, value, changes in figures
+    ]
 
 
 def _changes(choices: ProtocolChoices, default: ProtocolChoices | None) -> int:
