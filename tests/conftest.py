@@ -12,6 +12,8 @@ from tests.builders.program_cache import program_cache
 
 # Several fake CPU devices on two cores deadlock in all-reduce unless the thread pool is larger.
 os.environ.setdefault("PJRT_NPROC", "16")
+# Tables have the width of a file, whatever terminal runs the tests.
+os.environ["COLUMNS"] = "110"
 # Workers use all cores. OpenBLAS would wait actively for threads that have none.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tests do not write into the cache of the commands. They have one of their own, which workers, processes that
