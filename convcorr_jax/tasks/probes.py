@@ -207,10 +207,9 @@ def _train_classes(source: ProbeSource) -> _Trained:
     scenes = read_scenes(source.dataset, data_root=source.data_root, rendered_train=source.rendered)
     _check_count(scenes.train, source)
     parts, _ = scene_parts(
-        scenes, source.weights, layer=source.layer, copies=_copies(source), folder=source.folder
+        scenes, source.weights, layer=source.layer, copies=1 + source.mirrored, folder=source.folder
     )
-    folds = grouped_folds(np.arange(len(scenes.train)), k=FOLDS)
-    rows = SceneRows(parts, CONVNET, 1, folds)
+    rows = SceneRows(parts, CONVNET, 1, grouped_folds(np.arange(len(scenes.train)), k=FOLDS))
     probe = fit_scenes(rows, path=source.folder / "classes.npz").probe
     mixing = fit_scene_mixing(rows, [probe] * FOLDS)
     facts = {"classes": list(scenes.classes), "side": SIDE, "pictures": len(scenes.train)}
@@ -243,9 +242,8 @@ def _train_attributes(source: ProbeSource) -> _Trained:
 
 def _train_keypoints(source: ProbeSource) -> _Trained:
     ridges, names = {}, {}
-    for category in read_categories(
-        CategoryData(source.dataset, source.data_root, rendered_train=source.rendered)
-    ):
+    data = CategoryData(source.dataset, source.data_root, rendered_train=source.rendered)
+    for category in read_categories(data):
         boxes = box_features(
             category, source.weights, layer=source.layer, margin=BOX_MARGIN, folder=source.folder
         )
@@ -264,14 +262,9 @@ def _train_keypoints(source: ProbeSource) -> _Trained:
 def _training_parts(records: Selection, source: ProbeSource) -> tuple[CachedParts, Int[np.ndarray, " n"]]:
     """Return features and colours of all variations in parts, and the fold of each variation."""
     _check_count(records, source)
-    copies = _copies(source)
+    copies, contents = 1 + source.mirrored, PartContents(squares_px=SIDE_PX)
     parts = variation_parts(
-        records,
-        source.weights,
-        layer=source.layer,
-        copies=copies,
-        folder=source.folder,
-        contents=PartContents(squares_px=SIDE_PX),
+        records, source.weights, layer=source.layer, copies=copies, folder=source.folder, contents=contents
     )
     return parts, grouped_folds(np.repeat(np.arange(len(records)), copies), k=FOLDS)
 
@@ -281,7 +274,3 @@ def _check_count(records: Selection, source: ProbeSource) -> None:
         raise InputError(
             f"{source.dataset} has {len(records)} images to learn from; at least {FOLDS} are expected"
         )
-
-
-def _copies(source: ProbeSource) -> int:
-    return 2 if source.mirrored else 1

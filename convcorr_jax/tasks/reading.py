@@ -49,9 +49,8 @@ def choose_splits(present: Iterable[str], *, tested: str | None = None, source: 
         )
     if tested is None:
         tested = "test" if "test" in names else "val"
-    training = tuple(
-        name for name in ("train", *(("val",) if tested == "test" else ())) if name in names and name != tested
-    )
+    may_train = ("train", "val") if tested == "test" else ("train",)
+    training = tuple(name for name in may_train if name in names and name != tested)
     if tested not in names or not training:
         raise InputError(
             f"{source} has the splits {', '.join(names) or 'none'}; to test {tested!r}, records of "

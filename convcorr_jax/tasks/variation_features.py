@@ -71,8 +71,7 @@ def variation_parts(
                     rows["labels"].extend(contents.labels(record, varied))
                 for variation in varied:
                     if contents.squares_px:
-                        square = variation_image(image, variation, side_px=contents.squares_px)
-                        rows["squares"].append(square)
+                        rows["squares"].append(variation_image(image, variation, side_px=contents.squares_px))
                     yield variation_image(image, variation, side_px=side)
 
         description = f"{layer} from image {numbers.start + 1}"
@@ -91,8 +90,7 @@ def variation_parts(
         "labels": contents.labels_key,
         "seeds": None if seeds is None else zlib.crc32(np.asarray(seeds, np.int64).tobytes()),
     }
-    name, part = f"{layer}_{copies}", max(1, _PART // copies)
-    return CachedParts(folder, name, settings, compute, len(records), part)
+    return CachedParts(folder, f"{layer}_{copies}", settings, compute, len(records), max(1, _PART // copies))
 
 
 def _loaded(records: Sequence[Record], numbers: range) -> Iterator[tuple[Record, np.ndarray]]:
@@ -126,11 +124,9 @@ def sum_rows(
     """
     features, targets, _ = rows(0)
     start = empty_fold_sums(features.shape[1], targets.shape[1], k=k)
-
-    def step(sums: FoldSums, number: int) -> FoldSums:
-        return sums.add(*rows(number))
-
-    ((_, sums),) = accumulate(path, {**settings, "k": k}, step, start=start, stops=[count])
+    ((_, sums),) = accumulate(
+        path, {**settings, "k": k}, lambda sums, number: sums.add(*rows(number)), start=start, stops=[count]
+    )
     return sums
 
 

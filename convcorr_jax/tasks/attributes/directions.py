@@ -19,13 +19,7 @@ from convcorr_jax.probes.rgb import SIDE_PX
 from convcorr_jax.report import Direction, directions_data, image_grid, pixels
 from convcorr_jax.runtime import CachedParts, stage
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.attributes.faces import (
-    END_NAMES,
-    MIRROR_SUMS,
-    AttributeData,
-    AttributeFaces,
-    training_values,
-)
+from convcorr_jax.tasks.attributes import faces
 from convcorr_jax.tasks.reading import evenly_spread
 from convcorr_jax.tasks.variation_features import FeatureBlocks, PartContents, sum_parts, variation_parts
 
@@ -80,7 +74,7 @@ class DirectionResult(NamedTuple):
 
 
 def probe_attributes(
-    data: AttributeData, weights: Weights, options: DirectionOptions, *, out: Path
+    data: faces.AttributeData, weights: Weights, options: DirectionOptions, *, out: Path
 ) -> DirectionResult:
     """Fit attribute probes and directions, and move test faces, or read the result from the cache."""
     key = {
@@ -90,21 +84,20 @@ def probe_attributes(
         "weights": weights.fingerprint,
         **options._asdict(),
     }
-    arrays = stage(
-        out / "probes" / f"{options.layer}.npz", key, lambda: _probe(data, weights, options, out)._asdict()
-    )
-    return DirectionResult(**arrays)
+    path = out / "probes" / f"{options.layer}.npz"
+    return DirectionResult(**stage(path, key, lambda: _probe(data, weights, options, out)._asdict()))
 
 
-def _probe(data: AttributeData, weights: Weights, options: DirectionOptions, out: Path) -> DirectionResult:
+def _probe(
+    data: faces.AttributeData, weights: Weights, options: DirectionOptions, out: Path
+) -> DirectionResult:
     layer, copies = options.layer, 2 if options.mirrored else 1
     train, test = data.train.records, data.test.records
     parts = face_parts(train, weights, layer=layer, copies=copies, folder=out / "train")
-    values = training_values(data, mirrored=options.mirrored).astype(np.float32)
+    values = faces.training_values(data, mirrored=options.mirrored).astype(np.float32)
     folds = grouped_folds(np.repeat(np.arange(len(train)), copies), k=FOLDS)
     sums = attribute_sums(parts, values, folds, path=out / "probes" / f"{layer}_sums.npz")
-    numbers = np.split(np.arange(sums.targets), [values.shape[1]])
-    to_attributes, to_colors = map(sums.select, numbers)
+    to_attributes, to_colors = map(sums.select, np.split(np.arange(sums.targets), [values.shape[1]]))
     blocks = FeatureBlocks(parts)
     fitted = probes.fit_attributes_sums(to_attributes, blocks, values, names=data.names, folds=folds)
     directions = probes.fit_directions_sums(to_attributes, blocks, values, penalty=options.penalty)
@@ -154,8 +147,7 @@ def attribute_sums(
 
 
 def _unclipped(to_rgb: Ridge, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n s s 3"]:
-    colors = np.asarray(to_rgb.predict(features), np.float32)
-    return colors.reshape(len(features), SIDE_PX, SIDE_PX, 3)
+    return np.asarray(to_rgb.predict(features), np.float32).reshape(len(features), SIDE_PX, SIDE_PX, 3)
 
 
 def _sweep(
@@ -164,8 +156,7 @@ def _sweep(
     """Move features along every direction, over the range of the training faces; reconstruct the images."""
     swept = []
     for unit, low, high in zip(*directions, strict=True):
-        amounts = np.linspace(low, high, steps, dtype=np.float32)
-        moved = probes.move_along(features, unit, amounts)
+        moved = probes.move_along(features, unit, np.linspace(low, high, steps, dtype=np.float32))
         colors = probes.reconstruct(to_rgb, moved.reshape(-1, moved.shape[-1]))
         swept.append(_to_bytes(colors).reshape(*moved.shape[:2], *colors.shape[1:]))
     return np.stack(swept)
@@ -189,7 +180,7 @@ def _to_bytes(colors: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"
     return np.round(255 * colors).astype(np.uint8)
 
 
-def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:
+def attribute_report(data: faces.AttributeData, result: DirectionResult) -> dict[str, dict[str, Any]]:
     """Return every attribute's scores, with the 95 % ``interval`` over faces, as ``result.json`` holds them.
 
     ``direction`` has the correlation of ``w . f`` with the attribute, the range of lambda, and the share of
@@ -198,7 +189,7 @@ def attribute_report(data: AttributeData, result: DirectionResult) -> dict[str, 
     return {name: _report(number, name, data, result) for number, name in enumerate(data.names)}
 
 
-def _report(number: int, name: str, data: AttributeData, result: DirectionResult) -> dict[str, Any]:
+def _report(number: int, name: str, data: faces.AttributeData, result: DirectionResult) -> dict[str, Any]:
     train, test = data.train.values[:, number], data.test.values[:, number]
     values = np.unique(train).tolist()
     threshold = float(result.thresholds[number])
@@ -225,7 +216,7 @@ def _scores(
         if len(values) == 2:
             pair = (values[0], values[1])
             return metrics.two_valued_scores(predicted, truth, values=pair, threshold=threshold)._asdict()
-        middle = MIRROR_SUMS[name] / 2 if name in MIRROR_SUMS else None
+        middle = faces.MIRROR_SUMS[name] / 2 if name in faces.MIRROR_SUMS else None
         scores = metrics.graded_scores(predicted, truth, middle=middle)._asdict()
         return {field: value for field, value in scores.items() if not np.isnan(value)}
     except InputError as error:
@@ -239,8 +230,7 @@ def _intervals(
     if len(values) != 2:
         correlation = metrics.graded_scores(predicted, truth).correlation
         return {"correlation": list(metrics.correlation_interval(correlation, n=len(truth)))}
-    pair = (values[0], values[1])
-    sums = metrics.two_valued_sums(predicted, truth, values=pair, threshold=threshold)
+    sums = metrics.two_valued_sums(predicted, truth, values=(values[0], values[1]), threshold=threshold)
     return {name: list(metrics.interval(metrics.bootstrap(each)[:, 0])) for name, each in sums.items()}
 
 
@@ -255,29 +245,23 @@ def directions_widget(
     reach = (result.high - result.low) / 2
     visible = np.abs(result.changes).mean(axis=(1, 2, 3)) * reach
     chosen = np.sort(np.argsort(-visible)[:most])
-    faces = evenly_spread(len(result.unclipped), shown)
-    return directions_data(
-        result.unclipped[faces],
-        [
-            Direction(_labelled(names[number]), result.changes[number], float(reach[number]))
-            for number in chosen
-        ],
-        names=[f"reconstructed face {number + 1}" for number in range(len(faces))],
-    )
+    drawn = result.unclipped[evenly_spread(len(result.unclipped), shown)]
+    directions = [Direction(_labelled(names[k]), result.changes[k], float(reach[k])) for k in chosen]
+    return directions_data(drawn, directions, names=[f"reconstructed face {k + 1}" for k in range(len(drawn))])
 
 
 def _labelled(name: str) -> str:
-    return f"{name}: {' to '.join(END_NAMES[name])}" if name in END_NAMES else name
+    return f"{name}: {' to '.join(faces.END_NAMES[name])}" if name in faces.END_NAMES else name
 
 
 def directions_figure(
-    names: Sequence[str], test: AttributeFaces, result: DirectionResult, *, shown: int
+    names: Sequence[str], test: faces.AttributeFaces, result: DirectionResult, *, shown: int
 ) -> Image:
     """Draw Figure 6: for every attribute some test faces, reconstructed as they are and along the direction."""
     moved = evenly_spread(len(test.records), _MOVED)
     rows, labels = [], []
     for number, name in enumerate(names):
-        low, high = END_NAMES.get(name, ("low", "high"))
+        low, high = faces.END_NAMES.get(name, ("low", "high"))
         for face in evenly_spread(len(moved), shown):
             photograph = load_image(test.records[moved[face]])
             rows.append([photograph, result.reconstructed[face], *result.swept[number, face]])

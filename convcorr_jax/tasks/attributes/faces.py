@@ -65,10 +65,8 @@ def read_faces(
 ) -> AttributeData:
     """Read the faces of a data set with their attributes, by default all that all faces have.
 
-    The tilt of the head, the slope of the line through the eyes, is an attribute of every face with annotated
-    eyes.
-
-    A requested attribute that a face lacks, and a split with too few faces, are refused.
+    The tilt of the head, the slope of the line through the eyes, is one of every face with annotated eyes. A
+    requested attribute that a face lacks, and a split with too few faces, are refused.
     """
     records = select(
         dataset,
@@ -87,8 +85,7 @@ def read_faces(
             f"attributes {', '.join(attributes) or 'of any name'} are requested, each once; of all the "
             f"{len(records)} faces of {dataset}, {', '.join(known) or 'none'} are known"
         )
-    values = np.array([[face[name] for name in names] for face in annotated])
-    faces = AttributeFaces(records, values)
+    faces = AttributeFaces(records, np.array([[face[name] for name in names] for face in annotated]))
     splits = choose_splits(records.splits(), tested=split, source=dataset)
     train, test = (_faces_of_splits(dataset, faces, part) for part in (splits.training, (splits.tested,)))
     return AttributeData(names, train, test)

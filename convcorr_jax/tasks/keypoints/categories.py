@@ -20,21 +20,10 @@ from convcorr_jax.tasks.reading import CategoryData, choose_splits, read
 
 FACE_POINTS = MappingProxyType(
     {
-        "l_brow_outer": 17,
-        "l_brow_inner": 21,
-        "r_brow_inner": 22,
-        "r_brow_outer": 26,
-        "l_eye_outer": 36,
-        "l_eye_inner": 39,
-        "r_eye_inner": 42,
-        "r_eye_outer": 45,
-        "nose_tip": 30,
-        "l_nostril": 31,
-        "r_nostril": 35,
-        "l_mouth_corner": 48,
-        "r_mouth_corner": 54,
-        "lower_lip": 57,
-        "chin": 8,
+        **{"l_brow_outer": 17, "l_brow_inner": 21, "r_brow_inner": 22, "r_brow_outer": 26},
+        **{"l_eye_outer": 36, "l_eye_inner": 39, "r_eye_inner": 42, "r_eye_outer": 45},
+        **{"nose_tip": 30, "l_nostril": 31, "r_nostril": 35},
+        **{"l_mouth_corner": 48, "r_mouth_corner": 54, "lower_lip": 57, "chin": 8},
     }
 )
 """The fifteen points that are taken of the 68, by name, as indices from 0; left is the viewer's left."""
@@ -84,16 +73,14 @@ class Category:
 
 def read_categories(data: CategoryData) -> tuple[Category, ...]:
     """Read the categories of a data set, in its order."""
-    records = [
-        with_face_points(record)
-        for record in read(
-            data.dataset,
-            data_root=data.data_root,
-            categories=data.categories,
-            train=data.rendered_train,
-            test=data.rendered_test,
-        )
-    ]
+    found = read(
+        data.dataset,
+        data_root=data.data_root,
+        categories=data.categories,
+        train=data.rendered_train,
+        test=data.rendered_test,
+    )
+    records = [with_face_points(record) for record in found]
     return tuple(
         _category(name, [record for record in records if record.category == name], data.split)
         for name in dict.fromkeys(record.category for record in records)
@@ -104,17 +91,14 @@ def with_face_points(record: Record) -> Record:
     """Reduce the 68 points of a 300-W face to the fifteen of `FACE_POINTS`; return other records unchanged."""
     if record.names != ibug.MARKUP.names:
         return record
-    chosen = list(FACE_POINTS.values())
+    names, chosen = tuple(FACE_POINTS), list(FACE_POINTS.values())
+    pairs = tuple((i, names.index(f"r_{name[2:]}")) for i, name in enumerate(names) if name.startswith("l_"))
     return dataclasses.replace(
         record,
-        names=tuple(FACE_POINTS),
+        names=names,
         points=record.points[chosen],
         visible=record.visible[chosen],
-        left_right_pairs=tuple(
-            (i, list(FACE_POINTS).index(f"r_{name[2:]}"))
-            for i, name in enumerate(FACE_POINTS)
-            if name.startswith("l_")
-        ),
+        left_right_pairs=pairs,
         part_sets={},
     )
 
@@ -126,14 +110,9 @@ def _category(name: str, records: Sequence[Record], tested: str | None) -> Categ
     if not names or any(record.names != names for record in records):
         raise InputError(f"the objects of category {name!r} do not share named keypoints")
     chosen, folds = _of_splits(name, records, tested)
-    return Category(
-        name,
-        names,
-        tuple(chosen),
-        np.stack([record.points for record in chosen]),
-        np.stack([record.visible for record in chosen]),
-        folds,
-    )
+    points = np.stack([record.points for record in chosen])
+    visible = np.stack([record.visible for record in chosen])
+    return Category(name, names, tuple(chosen), points, visible, folds)
 
 
 def _of_splits(

@@ -89,13 +89,8 @@ class KeypointSamples(NamedTuple):
 
 def keypoint_samples(category: Category) -> KeypointSamples:
     """Return the samples of a category."""
-    sizes = (record.size for record in category.records)
-    inside = np.stack(
-        [
-            coords.inside(points, coords.whole_image(size))
-            for points, size in zip(category.points, sizes, strict=True)
-        ]
-    )
+    pairs = zip(category.points, category.records, strict=True)
+    inside = np.stack([coords.inside(points, coords.whole_image(record.size)) for points, record in pairs])
     photographs, labels = np.nonzero(category.visible & inside)
     outside = int((category.visible & ~inside).sum())
     return KeypointSamples(labels, photographs, category.folds[photographs], outside)
@@ -128,8 +123,7 @@ def _part(
 ) -> dict[str, np.ndarray]:
     """Compute the features of the samples of some photographs."""
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in options.names}
-    batches = list(padded_batches(len(numbers), size=_BATCH))
-    for rows, own in progress(batches, description=category.name):
+    for rows, own in progress(list(padded_batches(len(numbers), size=_BATCH)), description=category.name):
         batch = [numbers[row] for row in rows[:own]]
         views = [resized_photograph(category, number, side_px=options.side_px) for number in batch]
         photographs = np.stack([view.image for view in views])[rows - rows[0]]
@@ -287,14 +281,9 @@ def cost_curves_figure(
     costs: Sequence[float], curves: Mapping[str, Float[np.ndarray, " costs"]], *, dashed: Sequence[str]
 ) -> Image:
     """Draw the accuracy in cross-validation of every feature over the costs (Figure 5 of Long et al. 2014)."""
-    figure = plots.curves(
-        costs,
-        {name: values.tolist() for name, values in curves.items()},
-        x_label="C",
-        y_label="accuracy in cross-validation",
-        dashed=dashed,
-    )
-    return pixels(figure)
+    lines = {name: values.tolist() for name, values in curves.items()}
+    y_label = "accuracy in cross-validation"
+    return pixels(plots.curves(costs, lines, x_label="C", y_label=y_label, dashed=dashed))
 
 
 def confusion_figure(classified: CategoryClassification, features: BestFeatures) -> Image:

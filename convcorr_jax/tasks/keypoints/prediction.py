@@ -114,16 +114,11 @@ def _detect(
     batches: Sequence[tuple[np.ndarray, int]] = list(padded_batches(len(numbers), size=BATCH))
     description = f"{category.name}: predicting by {trained.model.cells.name}"
     for rows, own in progress(batches, description=description):
-        batch = numbers[rows]
-        prediction = predict(
-            trained.model,
-            [load_image(category.records[number]) for number in batch],
-            [category.boxes[number] for number in batch],
-            weights=weights,
-        )
+        photographs = [load_image(category.records[number]) for number in numbers[rows]]
+        boxes = [category.boxes[number] for number in numbers[rows]]
+        prediction = predict(trained.model, photographs, boxes, weights=weights)
         for name, chosen in options.items():
-            detections = decode(trained.model, prediction, refine=refine, **chosen)
-            blocks[name].append(detections.points[:own])
+            blocks[name].append(decode(trained.model, prediction, refine=refine, **chosen).points[:own])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
@@ -203,13 +198,8 @@ def prediction_figure(
 
 
 def _overlay(category: Category, number: int, points: Float[np.ndarray, "n 2"]) -> Image:
-    return points_overlay(
-        load_image(category.records[number]),
-        points,
-        colors=name_colors(len(points)),
-        boxes=[category.boxes[number]],
-        longest_px=PANEL_PX,
-    )
+    photograph, boxes = load_image(category.records[number]), [category.boxes[number]]
+    return points_overlay(photograph, points, colors=name_colors(len(points)), boxes=boxes, longest_px=PANEL_PX)
 
 
 def with_card(model: KeypointModel, category: Category, weights: Weights, *, command: str) -> KeypointModel:
@@ -218,8 +208,7 @@ def with_card(model: KeypointModel, category: Category, weights: Weights, *, com
     points = []
     for number in progress(tested, description="card"):
         photograph, box = load_image(category.records[number]), category.boxes[number]
-        prediction = predict(model, [photograph], [box], weights=weights)
-        points.append(decode(model, prediction).points[0])
+        points.append(decode(model, predict(model, [photograph], [box], weights=weights)).points[0])
     known = [category.names.index(name) for name in model.names]
     result = pck(
         np.stack(points),
@@ -234,9 +223,6 @@ def with_card(model: KeypointModel, category: Category, weights: Weights, *, com
         "command": command,
         "terms": TERMS,
         "bytes_of_arrays": sum(array.nbytes for array in model.to_fitted().arrays.values()),
-        "tests": {
-            "objects": len(tested),
-            "pck": dict(zip(map(str, ALPHAS), map(float, result.mean), strict=True)),
-        },
+        "tests": {"objects": len(tested), "pck": by_alpha(result, result.mean)},
     }
     return dataclasses.replace(model, training={**model.training, "card": card})

@@ -107,8 +107,7 @@ def _responses(
             best.sift: keypoints.sift_window(photograph, point, radius_px=radius_px),
         }
         for name, window in windows.items():
-            classifiers = classified.by_feature[name]
-            decisions = classifiers.decisions(np.asarray(window), fold=fold, label=label)
+            decisions = classified.by_feature[name].decisions(np.asarray(window), fold=fold, label=label)
             responses[name].append(decisions)
     return {name: np.stack(of_name) for name, of_name in responses.items()}
 
@@ -173,12 +172,8 @@ def _layer_responses(
     record = int(samples.photographs[sample])
     photograph, to_canvas = resized_photograph(category, record, side_px=features.side_px)
     height, width = load_image(category.records[record]).shape[:2]
-    maps = activations(
-        weights.params,
-        preprocess(photograph[None], network=weights.network),
-        network=weights.network,
-        layers=features.layers,
-    )
+    inputs = preprocess(photograph[None], network=weights.network)
+    maps = activations(weights.params, inputs, network=weights.network, layers=features.layers)
     fold = category.tested_folds.index(int(samples.folds[sample]))
     responses, transforms = [], []
     for layer in features.layers:

@@ -104,13 +104,8 @@ def predict_by_ridge(
     category: Category, weights: Weights, options: RidgeOptions, *, method: str, folder: Path
 ) -> Float[np.ndarray, "tested n 2"]:
     """Predict the keypoints (x, y) of a category's tested objects by one of `RIDGE_METHODS`, in pixels."""
-    features = box_features(
-        category,
-        weights,
-        layer=options.layer if method == "convnet" else RGB,
-        margin=options.margin,
-        folder=folder / "features",
-    )
+    layer = options.layer if method == "convnet" else RGB
+    features = box_features(category, weights, layer=layer, margin=options.margin, folder=folder / "features")
 
     def compute() -> dict[str, np.ndarray]:
         points = np.empty((len(features.to_photograph_px), len(category.names), 2))

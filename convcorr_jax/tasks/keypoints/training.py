@@ -27,8 +27,7 @@ class HeldOut(NamedTuple):
 
     scores: Float[np.ndarray, "images h w n"]
     neighbor_points: Float[np.ndarray, "images n 2"]
-    """Each keypoint's position (x, y) in the most similar other object, in pixels of the square; NaN if
-    absent."""
+    """Each keypoint (x, y) of the most similar other object, in pixels of the square; NaN if absent."""
     points: Float[np.ndarray, "images n 2"]
     """The true keypoints (x, y) in pixels of the square; NaN if absent."""
     box_fractions_per_px: Float[np.ndarray, "images 2"]
@@ -40,8 +39,7 @@ class PriorChoice(NamedTuple):
 
     calibration: keypoints.Calibration
     curves: dict[keypoints.Positive, list[float]]
-    """PCK at 0.1 for every weight of `ETAS`, by score transform (``calibrated``, ``exponential`` or
-    ``shifted``)."""
+    """PCK at 0.1 for every weight of `ETAS`, by score transform, one of `keypoints.POSITIVES`."""
 
     @property
     def etas(self) -> dict[keypoints.Positive, float]:
@@ -103,13 +101,9 @@ def _held_out_pck(
     positive: keypoints.Positive,
     eta: float,
 ) -> float:
+    scores, neighbors = held_out.scores, held_out.neighbor_points
     combined = keypoints.combine_with_prior(
-        held_out.scores,
-        held_out.neighbor_points,
-        calibration,
-        centers=cells.centers,
-        eta=eta,
-        positive=positive,
+        scores, neighbors, calibration, centers=cells.centers, eta=eta, positive=positive
     )
     # In these units the box's longer side is 1.
     scale = held_out.box_fractions_per_px[:, None]

@@ -73,7 +73,8 @@ def read_faces(
         for record in read(
             name, data_root=data_root, categories=("face",) if name == RENDERED else (), **counts
         )
-        if record.category == "face" and record.names and _has_part(record.split, test, split)
+        if record.category == "face" and record.names and (record.split == "train") is not test
+        if not test or split in (None, record.split)
     ]
     purpose = "to test" if test else "to learn from"
     if not records:
@@ -88,12 +89,6 @@ def read_faces(
     if len(complete) < (1 if test else FOLDS):
         raise InputError(f"{len(complete)} faces {purpose} have all landmarks; {FOLDS} are expected")
     return FaceSet(tuple(complete), len(records) - len(complete))
-
-
-def _has_part(split: str, test: bool, tested: str | None) -> bool:
-    if not test:
-        return split == "train"
-    return split != "train" if tested is None else split == tested
 
 
 def frame_of(record: Record, *, margin: float = FRAME_MARGIN) -> coords.Box:
@@ -122,17 +117,13 @@ def annotated_boxes(test: FaceSet) -> tuple[coords.Box, ...]:
 def detector_boxes(test: FaceSet) -> tuple[coords.Box, ...] | None:
     """Return the squares of a detector's boxes; None if no face has one, an error if only some have."""
     boxes = [record.other_boxes.get(DETECTOR) for record in test.records]
-    if not any(boxes):
-        return None
-    return _squares(boxes, "detector's box")
+    return _squares(boxes, "detector's box") if any(boxes) else None
 
 
 def jittered_boxes(boxes: tuple[coords.Box, ...], deviation: float, *, seed: int = 1) -> tuple[coords.Box, ...]:
     """Displace squares along x and y, and scale them, at random (see `JITTERS`)."""
-    nowhere = np.zeros((len(boxes), 1, 2))
-    faces = Faces(lambda _: np.zeros((1, 1, 3), np.uint8), boxes, nowhere)
-    jittered = jitter_frames(faces, copies=1, shift=deviation, scale=deviation, seed=seed)
-    return jittered.frames
+    faces = Faces(lambda _: np.zeros((1, 1, 3), np.uint8), boxes, np.zeros((len(boxes), 1, 2)))
+    return jitter_frames(faces, copies=1, shift=deviation, scale=deviation, seed=seed).frames
 
 
 def _squares(boxes: Sequence[coords.Box | None], kind: str) -> tuple[coords.Box, ...]:

@@ -252,14 +252,8 @@ def _search_errors(
 def cumulative_figure(errors: Mapping[str, Float[np.ndarray, "faces n"]]) -> Image:
     """Draw the fraction of faces with at most a given error, one curve for each method."""
     curves = {method: metrics.cumulative_error_curve(values, _THRESHOLDS) for method, values in errors.items()}
-    return report.pixels(
-        report.cumulative_curves(
-            _THRESHOLDS,
-            curves,
-            x_label="mean error of a face, over the distance of the outer eye corners",
-            y_label="faces",
-        )
-    )
+    x_label = "mean error of a face, over the distance of the outer eye corners"
+    return report.pixels(report.cumulative_curves(_THRESHOLDS, curves, x_label=x_label, y_label="faces"))
 
 
 def jitter_figure(boxes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Image:

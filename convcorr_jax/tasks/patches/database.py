@@ -151,6 +151,5 @@ def _read_manifest(path: Path) -> RowFiles:
 def _check_origins(files: RowFiles, layer: str) -> None:
     path = files.path.with_name(f"{layer}.origins")
     with files.naming_damage(path), path.open("rb") as stream:
-        crc32 = files.facts["origins_crc32"][layer]
-        check_bytes(stream, 20 * files.counts[layer], crc32, what="origins")
+        check_bytes(stream, 20 * files.counts[layer], files.facts["origins_crc32"][layer], what="origins")
         check_end(stream)

@@ -6,6 +6,7 @@ Source: Long et al. 2014, Figures 1 and 2.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,25 +122,22 @@ def average_fields(
         raise InputError(f"seeds is {seeds}; 1 to {len(patches.records)} are expected, one a photograph")
     stored = patches.layers[layer]
     rng = np.random.default_rng(seed)
-    chosen = _random_patches(stored, seeds, rng)
+    # Random patches of as many random photographs.
+    owners = stored.origins.photograph
+    photographs = rng.permutation(np.unique(owners))[:seeds]
+    chosen = np.array([rng.choice(np.flatnonzero(owners == number)) for number in photographs])
     nearest = nearest_neighbors(
         np.asarray(stored.features[chosen], np.float32),
         stored.features,
         k=max(neighbors),
-        exclude_same=(stored.origins.photograph[chosen], stored.origins.photograph),
+        exclude_same=(owners[chosen], owners),
     ).indices
     random = rng.integers(0, len(stored.features), nearest.shape)
-    field = receptive_field(weights.network, layer)
+    field, watch = receptive_field(weights.network, layer), partial(progress, description=layer)
 
     def means(rows: Int[np.ndarray, "seeds k"], ks: Sequence[int]):
         return mean_windows(
-            patches.photograph,
-            stored.origins,
-            rows,
-            ks=ks,
-            field=field,
-            side_px=field.size_px,
-            watch=lambda numbers: progress(numbers, description=layer),
+            patches.photograph, stored.origins, rows, ks=ks, field=field, side_px=field.size_px, watch=watch
         )
 
     return MeanFields(means(chosen[:, None], (1,))[0], means(nearest, neighbors), means(random, neighbors))
@@ -153,12 +151,6 @@ def middle_shares(
         str(k): float(np.nanmean([middle_share(mean) for mean in of_k]))
         for k, of_k in zip(neighbors, means, strict=True)
     }
-
-
-def _random_patches(stored: PatchDatabase, count: int, rng: np.random.Generator) -> Int[np.ndarray, " count"]:
-    """Choose random patches of as many random photographs."""
-    photographs = rng.permutation(np.unique(stored.origins.photograph))[:count]
-    return np.array([rng.choice(np.flatnonzero(stored.origins.photograph == number)) for number in photographs])
 
 
 class Query(NamedTuple):
@@ -211,7 +203,7 @@ def rebuild_from_neighbors(
         ks=neighbors,
         field=field,
         side_px=field.stride_px,
-        watch=lambda numbers: progress(numbers, description=layer),
+        watch=partial(progress, description=layer),
     )
     by_query = np.split(tiles, np.cumsum(cells)[:-1], axis=1)
     return Rebuilt(

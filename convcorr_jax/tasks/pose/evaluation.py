@@ -130,14 +130,18 @@ def reported(evaluation: Evaluation, joints: Sequence[str], *, protocol: Protoco
     bootstrap intervals over people; ``torso_unknown`` is the number of people without a torso.
     """
     alphas, tables = reported_alphas(protocol), evaluation.tables
+    sums = {
+        net: total_sums(of_net, joints, alphas=alphas, protocol=protocol)
+        for net, of_net in evaluation.errors.items()
+    }
     unknown = np.isnan(evaluation.people.torso).any(axis=1)
     per_joint = {net: _shares(table, alphas) for net, table in tables.items()}
     return {
         "torso_unknown": int(unknown.sum()),
         "pck": {net: columns["total"] for net, columns in per_joint.items()},
         "interval": {
-            net: _intervals(of_net, joints, alphas=alphas, protocol=protocol)
-            for net, of_net in evaluation.errors.items()
+            net: named_intervals((f"{alpha:g}" for alpha in alphas), bootstrap(of_net))
+            for net, of_net in sums.items()
         },
         "per_joint": per_joint,
         "curves": {"alphas": PCKH_ALPHAS, **{net: _curves(table) for net, table in tables.items()}},
@@ -151,15 +155,7 @@ def best_to_worst(errors: Float[np.ndarray, "n j"], *, count: int) -> list[int]:
     """Return row numbers of people evenly spread from the smallest to the greatest known mean error."""
     known = np.flatnonzero(~np.isnan(errors).all(axis=1))
     order = known[np.argsort(np.nanmean(errors[known], axis=1))]
-    places = evenly_spread(len(known), count)
-    return order[places].tolist()
-
-
-def _intervals(
-    errors: Float[np.ndarray, "n j"], joints: Sequence[str], *, alphas: Sequence[float], protocol: Protocol
-) -> dict[str, list[float]]:
-    samples = bootstrap(total_sums(errors, joints, alphas=alphas, protocol=protocol))
-    return named_intervals((f"{alpha:g}" for alpha in alphas), samples)
+    return order[evenly_spread(len(known), count)].tolist()
 
 
 def _shares(table: JointTable, alphas: Sequence[float]) -> dict[str, dict[str, float | None]]:
@@ -308,7 +304,6 @@ def _compare(
     means = {name: mean_ratios(each) for name, each in sums.items()}
     # Equal seeds draw the same people.
     draws = {name: bootstrap(each) for name, each in sums.items()}
-
     keys = [f"{alpha:g}" for alpha in alphas]
 
     def by_threshold(values: np.ndarray, samples: np.ndarray) -> dict[str, Any]:

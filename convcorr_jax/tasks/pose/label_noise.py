@@ -137,19 +137,15 @@ def _pairs(records: Sequence[Record]) -> tuple[list[tuple[int, int]], tuple[str,
     for images in (*exact, *near):
         rows = row_of[images[0]], row_of[images[1]]
         one, other = (records[row] for row in rows)
+        across, down = one.size.width / other.size.width, one.size.height / other.size.height
         named = f"{one.source_id} and {other.source_id} show one photograph"
         if used & set(images):
             notes.append(f"{named}, of which another pair counts")
         elif any(people[image] > 1 for image in images):
             notes.append(f"{named} with several people, who are left out")
-        elif not _same_proportions(one, other):
+        elif abs(across / down - 1) > _SAME_PROPORTIONS:
             notes.append(f"{named}, cropped differently, which is left out")
         else:
             used.update(images)
             pairs.append(rows)
     return pairs, tuple(notes)
-
-
-def _same_proportions(one: Record, other: Record) -> bool:
-    across, down = one.size.width / other.size.width, one.size.height / other.size.height
-    return abs(across / down - 1) <= _SAME_PROPORTIONS

@@ -53,9 +53,7 @@ def torso_in_frame(record: Record, to_frame: coords.Transform, *, torso: Torso) 
         return to_frame(annotated_torso(record))
     if torso == "middle":
         return pose.torso_of(coords.whole_image(record.size), to_frame)
-    if torso == "none":
-        return pose.torso_of(None, to_frame)
-    return pose.torso_of(person_box(record), to_frame)
+    return pose.torso_of(None if torso == "none" else person_box(record), to_frame)
 
 
 def person_box(record: Record) -> coords.Box:
@@ -321,8 +319,7 @@ def reframed(people: People, frames: Sequence[coords.Box], *, architecture: pose
 
     def load(record: Record, frame: coords.Box) -> _Framed:
         loaded = _load(record, frame, architecture, torso="none", margin=0.0)
-        middle = loaded.to_frame(np.array(frame.center))
-        return dataclasses.replace(loaded, torso=middle)
+        return dataclasses.replace(loaded, torso=loaded.to_frame(np.array(frame.center)))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return _joined(list(pool.map(load, people.records, frames)), people.left_out)
@@ -350,8 +347,7 @@ def _load(
     points = to_frame(record.points[columns])
     last = np.array([size.width, size.height]) - 0.5 + margin_px
     points[~((points >= -0.5 - margin_px) & (points <= last)).all(axis=-1)] = np.nan
-    middle = torso_in_frame(record, to_frame, torso=torso)
-    return _Framed(record, image, points, middle, frame, to_frame)
+    return _Framed(record, image, points, torso_in_frame(record, to_frame, torso=torso), frame, to_frame)
 
 
 def _joined(framed_people: Sequence[_Framed], left_out: tuple[Absent, ...]) -> People:

@@ -215,11 +215,8 @@ def plan_of(training: Training) -> Plan:
     >>> plan_of(Training(batch=8)).batch
     8
     """
-    return dataclasses.replace(
-        PLANS[training.preset],
-        robust=training.robust,
-        **_set_options(training, "steps", "batch", "rates", "copies"),
-    )
+    changes = _set_options(training, "steps", "batch", "rates", "copies")
+    return dataclasses.replace(PLANS[training.preset], robust=training.robust, **changes)
 
 
 def architecture_of(training: Training, example: Record) -> pose.Architecture:

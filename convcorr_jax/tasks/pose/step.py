@@ -80,10 +80,9 @@ def phase_optimizer(
         )
 
     decays = partial(_decaying_kernels, parts=_DECAYING[phase])
-    rest = optax.adamw(schedule(rate), weight_decay=weight_decay, mask=decays)
     parts: dict[Hashable, optax.GradientTransformation] = {
         "front": optax.adam(schedule(front_rate * rate)),
-        "rest": rest,
+        "rest": optax.adamw(schedule(rate), weight_decay=weight_decay, mask=decays),
     }
     return optax.chain(optax.clip_by_global_norm(_GREATEST_NORM), optax.multi_transform(parts, _part_of_each))
 
@@ -201,8 +200,7 @@ class TrainingLog:
                     f"the loss of step {number} (phase {phase}) is {of_step.total}; its batch is "
                     f"{', '.join(people_of(number))}; smaller --rates may help"
                 )
-        totals = [of_step.total for of_step in metrics]
-        line = {"step": step, "phase": phase, "loss": float(np.mean(totals))}
+        line = {"step": step, "phase": phase, "loss": float(np.mean([of_step.total for of_step in metrics]))}
         for name in metrics[0].parts._fields:
             line[name] = float(np.mean([getattr(of_step.parts, name) for of_step in metrics]))
         if self._timed_steps:
@@ -222,11 +220,10 @@ class TrainingLog:
         self._write()
 
     def _write(self) -> None:
-        if not devices.is_first_host():
-            return
-        with written_whole(self._path) as temporary:
-            text = "".join(json.dumps(line) + "\n" for line in self.lines)
-            temporary.write_text(text, encoding="utf-8")
+        if devices.is_first_host():
+            with written_whole(self._path) as temporary:
+                text = "".join(json.dumps(line) + "\n" for line in self.lines)
+                temporary.write_text(text, encoding="utf-8")
 
     @property
     def status(self) -> str:

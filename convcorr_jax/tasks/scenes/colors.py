@@ -123,14 +123,8 @@ def color_samples(
     seeds: Int[np.ndarray, " n"] | None = None,
 ) -> ColorSamples:
     """Return features and colours of the variations of images, which are computed when they are read."""
-    parts = variation_parts(
-        records,
-        weights,
-        layer=layer,
-        copies=copies,
-        folder=folder,
-        contents=PartContents(squares_px=SIDE_PX, seeds=seeds),
-    )
+    contents = PartContents(squares_px=SIDE_PX, seeds=seeds)
+    parts = variation_parts(records, weights, layer=layer, copies=copies, folder=folder, contents=contents)
     return ColorSamples(records, copies, parts)
 
 
@@ -225,7 +219,7 @@ def reconstruction_scores(results: Mapping[int, Reconstruction], tested: Mapping
     dataset = np.repeat(list(tested), list(tested.values()))
     return {
         "mean_absolute_error": float(last.error.mean()),
-        "interval": _interval(last),
+        "interval": list(mean_interval(last.error)),
         "mean_image": float(last.mean_image_error.mean()),
         "per_dataset": {
             name: {
@@ -237,15 +231,11 @@ def reconstruction_scores(results: Mapping[int, Reconstruction], tested: Mapping
         "curve": {
             "images": list(results),
             "mean_absolute_error": [float(each.error.mean()) for each in results.values()],
-            "interval": [_interval(each) for each in results.values()],
+            "interval": [list(mean_interval(each.error)) for each in results.values()],
             "mean_image": [float(each.mean_image_error.mean()) for each in results.values()],
             "penalty": [each.penalty for each in results.values()],
         },
     }
-
-
-def _interval(result: Reconstruction) -> list[float]:
-    return list(mean_interval(result.error))
 
 
 def reconstruction_figure(test: ColorSamples, result: Reconstruction, *, shown: int) -> Image:

@@ -105,11 +105,8 @@ def _label_map(record: Record) -> UInt8[np.ndarray, "height width"]:
 def _labelled_by_category(record: Record) -> Record:
     """Return a rendered record whose only label is its category's."""
     number = 1 + list(synthetic.CATEGORIES).index(record.category)
-    return dataclasses.replace(
-        record,
-        label_map=np.where(_label_map(record) > 0, number, 0).astype(np.uint8),
-        label_names=tuple(synthetic.CATEGORIES),
-    )
+    label_map = np.where(_label_map(record) > 0, number, 0).astype(np.uint8)
+    return dataclasses.replace(record, label_map=label_map, label_names=tuple(synthetic.CATEGORIES))
 
 
 class SceneFit(NamedTuple):
@@ -288,8 +285,7 @@ def _confusions(
 
 def training_folds(images: int) -> Int[np.ndarray, " images"]:
     """Return each training image's fold, 0 to 3; where there are fewer than four runs, runs are shorter."""
-    run_length = min(RUN_LENGTH, max(1, images // FOLDS))
-    return grouped_folds(np.arange(images) // run_length, k=FOLDS)
+    return grouped_folds(np.arange(images) // min(RUN_LENGTH, max(1, images // FOLDS)), k=FOLDS)
 
 
 def example_scenes(scenes: Scenes, *, shown: int) -> tuple[int, ...]:
@@ -318,22 +314,20 @@ def score_table(
     The 95 % bootstrap ``interval`` is that of the mean IoU over test images, or over the `film_runs` of frames;
     scores that a class lacks are absent.
     """
-    classes, runs = scenes.classes, film_runs(record.source_id for record in scenes.test)
+    runs = film_runs(record.source_id for record in scenes.test)
     return {
         name: {
-            mixing: {
-                **_plain_scores(metrics.segmentation_scores(counts.sum(axis=0)), classes),
-                "interval": list(
-                    metrics.interval(metrics.bootstrap(metrics.iou_sums(counts)._replace(clusters=runs))[:, 0])
-                ),
-            }
+            mixing: _plain_scores(counts, runs, scenes.classes)
             for mixing, counts in zip(MIXINGS, result.confusions, strict=True)
         }
         for name, result in results.items()
     }
 
 
-def _plain_scores(scores: metrics.SegmentationScores, classes: Sequence[str]) -> dict[str, Any]:
+def _plain_scores(counts: np.ndarray, runs: np.ndarray | None, classes: Sequence[str]) -> dict[str, Any]:
+    scores = metrics.segmentation_scores(counts.sum(axis=0))
+    draws = metrics.bootstrap(metrics.iou_sums(counts)._replace(clusters=runs))
+
     def of_classes(values: Float[np.ndarray, " classes"]) -> dict[str, float]:
         named = zip(classes, values.tolist(), strict=True)
         return {name: value for name, value in named if not np.isnan(value)}
@@ -344,6 +338,7 @@ def _plain_scores(scores: metrics.SegmentationScores, classes: Sequence[str]) ->
         "mean_class_accuracy": scores.mean_class_accuracy,
         "iou": of_classes(scores.iou),
         "class_accuracy": of_classes(scores.class_accuracy),
+        "interval": list(metrics.interval(draws[:, 0])),
     }
 
 
@@ -352,9 +347,7 @@ def examples_figure(scenes: Scenes, shown: Sequence[int], result: SegmentationRe
     examples = []
     for number, responses, mixed in zip(shown, result.responses, result.mixed, strict=True):
         record = scenes.test[number]
-        labels, larger = (
-            probes.predict_label_map(mixed, record.size),
-            probes.resize_responses(responses, record.size),
-        )
+        labels = probes.predict_label_map(mixed, record.size)
+        larger = probes.resize_responses(responses, record.size)
         examples.append(Segmented(load_image(record), scenes.class_map(record), labels, larger))
     return pixels(segmentation_figure(examples, scenes.classes))
