@@ -86,8 +86,7 @@ def sample(
     from scipy import ndimage
 
     # Beyond the outermost samples, splines of a higher degree do not have the values of those samples.
-    last = np.array(field.shape[1::-1], np.float64) - 1
-    rows_columns = np.moveaxis(np.clip(points, 0, last), -1, 0)[::-1]
+    rows_columns = np.moveaxis(np.clip(points, 0, np.array(field.shape[1::-1], np.float64) - 1), -1, 0)[::-1]
     dtype = field.dtype if np.issubdtype(field.dtype, np.floating) else np.float64
     if dtype == np.float16:
         # SciPy refuses half precision.

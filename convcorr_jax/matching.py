@@ -142,8 +142,7 @@ def carry_to_b(points_px: Float[np.ndarray, "n 2"], alignment: PhotographAlignme
     Absent points (NaN) stay NaN.
     """
     cells = alignment.a_to_px.inverse(points_px)
-    displacement = images.sample(np.asarray(alignment.forward.flow), cells)
-    carried = alignment.b_to_px(cells + displacement)
+    carried = alignment.b_to_px(cells + images.sample(np.asarray(alignment.forward.flow), cells))
     return Matches(points_px, carried, images.sample(alignment.confidence[..., None], cells)[:, 0])
 
 
@@ -164,8 +163,7 @@ def spread_matches(alignment: PhotographAlignment, *, count: int = 30, spacing_c
         chosen.append(cells.reshape(-1, 2)[best])
         rank.flat[best] = -np.inf
         rank[np.linalg.norm(cells - chosen[-1], axis=-1) < spacing_cells] = -np.inf
-    points = np.array(chosen).reshape(-1, 2)
-    return carry_to_b(alignment.a_to_px(points), alignment)
+    return carry_to_b(alignment.a_to_px(np.array(chosen).reshape(-1, 2)), alignment)
 
 
 def dense_flow(alignment: PhotographAlignment, size: Sequence[int]) -> Float[np.ndarray, "height width 2"]:
@@ -192,8 +190,7 @@ def warp_onto_b(
     Each pixel of b gets the colour of its corresponding point in a (`dense_places`), by the cubic spline
     through a.
     """
-    points = dense_places(alignment, size)
-    colors = images.sample(a.astype(np.float32), points, order=3)
+    colors = images.sample(a.astype(np.float32), dense_places(alignment, size), order=3)
     return colors.round().clip(0, 255).astype(np.uint8)
 
 

@@ -96,8 +96,7 @@ class Selection(Sequence):
     def identities(self) -> Iterator[str | Record]:
         """Yield what determines each record: the identity of a computed one, and any other one itself."""
         for records, position in self._entries():
-            computed = isinstance(records, GeneratedRecords)
-            yield records.identity(position) if computed else records[position]
+            yield records.identity(position) if isinstance(records, GeneratedRecords) else records[position]
 
     def _entries(self) -> Iterator[tuple[Sequence, int]]:
         for source, position in zip(self._source, self._position, strict=True):

@@ -87,8 +87,7 @@ def points_outside_box(records: Sequence[Record]) -> Iterator[Finding]:
         if record.box is None or not record.visible.any():
             continue
         distance = _distance_outside(record.points, record.box)
-        longer = record.box.longer_side
-        outside = (distance > _TOLERANCE_PX + _TOLERANCE_OF_BOX * longer) & record.visible
+        outside = (distance > _TOLERANCE_PX + _TOLERANCE_OF_BOX * record.box.longer_side) & record.visible
         if outside.any():
             cases = most if outside.sum() > record.visible.sum() / 2 else some
             cases.append(_case(record, distance, outside))

@@ -91,5 +91,4 @@ def user_folder(kind: Literal["cache", "data"]) -> Path:
     variable, default = of_kind.get(sys.platform, of_kind["linux"])
     chosen = Path(os.environ.get(variable, "")) if variable else Path()
     # The XDG base directory specification ignores relative paths.
-    base = chosen if chosen.is_absolute() else Path.home() / default
-    return base / "convcorr_jax"
+    return (chosen if chosen.is_absolute() else Path.home() / default) / "convcorr_jax"

@@ -99,8 +99,7 @@ def read_attributes(folder: Path) -> tuple[Record, ...]:
     def record(row: Mapping[str, Any]) -> Record:
         names, values = row["attribute_names"].tolist(), map(float, row["attributes"])
         attributes = dict(zip(names, values, strict=True))
-        split = str(row["suggested_split"])
-        return _face(folder, row, faces.MARKUP, split=split, attributes=attributes)
+        return _face(folder, row, faces.MARKUP, split=str(row["suggested_split"]), attributes=attributes)
 
     return read_rows(folder, _ATTRIBUTE_ARRAYS, record)
 

@@ -116,10 +116,9 @@ def read_archive(folder: Path) -> Iterator[Record]:
         with zipfile.ZipFile(path) as archive:
             for split, member in _splits(path, archive.namelist()):
                 encoded = read_member(archive, archive.getinfo(member), most=_MAX_BYTES)
-                name = f"{path}, member {member}"
                 yield Record(
                     image=encoded,
-                    size=encoded_image_size(encoded, name=name),
+                    size=encoded_image_size(encoded, name=f"{path}, member {member}"),
                     category=member.split("/")[0],
                     source_id=member,
                     split=split,

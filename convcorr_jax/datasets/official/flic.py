@@ -99,8 +99,7 @@ def observer_centric(points: Float[np.ndarray, "*batch 11 2"]) -> Float[np.ndarr
     mirrored = list(range(len(NAMES)))
     for left, right in LEFT_RIGHT_PAIRS:
         mirrored[left], mirrored[right] = right, left
-    behind = seen_from_behind(points)[..., None, None]
-    return np.where(behind, points[..., mirrored, :], points)
+    return np.where(seen_from_behind(points)[..., None, None], points[..., mirrored, :], points)
 
 
 def observer_centric_record(record: Record) -> Record:

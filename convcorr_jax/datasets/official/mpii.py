@@ -299,8 +299,7 @@ def read_release(path: Path, *, validation: Set[PersonIndex] = frozenset()) -> I
             except InputError as error:
                 yield Absent(f"{name}#{place}", str(error))
             else:
-                attributes = {**person.attributes, "separated": float(place in alone)}
-                yield person._replace(attributes=attributes)
+                yield person._replace(attributes={**person.attributes, "separated": float(place in alone)})
 
 
 def read_validation(path: Path) -> frozenset[PersonIndex]:

@@ -109,8 +109,7 @@ def _stems(folder: Path) -> list[str]:
 
 def _listed_image(line: text.Line, path: str) -> str:
     image = PurePosixPath(path)
-    parts = (image.parent.name, image.stem)
-    return "/".join(text.check_name(part, named_in=line.path) for part in parts)
+    return "/".join(text.check_name(part, named_in=line.path) for part in (image.parent.name, image.stem))
 
 
 def _official_pairs(root: Path, images: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -150,8 +150,7 @@ def _read_imagenet(example: Example, schema: Any, split: str, position: str) -> 
     label = int(example["label"])
     # The labels of test images are not public: TFDS writes -1.
     category = schema["label"].names[label] if label >= 0 else "unknown"
-    name = Path(example["file_name"].decode()).stem
-    yield _whole_image(example, category, name, split)
+    yield _whole_image(example, category, Path(example["file_name"].decode()).stem, split)
 
 
 def _read_flic(example: Example, _schema: Any, split: str, position: str) -> Iterator[Record]:

@@ -77,8 +77,7 @@ def read_metadata(folder: Path) -> tfds.core.DatasetInfo:
     The features are always `FEATURES`: the classes that ``features.json`` names would be imported by TFDS.
     """
     try:
-        proto = read_proto_from_builder_dir(folder)
-        identity = DatasetIdentity.from_proto(proto, str(folder))
+        identity = DatasetIdentity.from_proto(read_proto_from_builder_dir(folder), str(folder))
         info = tfds.core.DatasetInfo(builder=identity, features=FEATURES)
         info.read_from_directory(folder)
     except DAMAGE as error:
