@@ -167,8 +167,7 @@ class Align:
             return [Pair(self.a, self.b, box_a, box_b, self.points)]
         if box_b is not None:
             raise InputError(f"--box-b goes with one photograph, and {self.b} is a folder")
-        pairs = one_to_all(self.a, self.b)
-        return [pair._replace(box_a=box_a, points=self.points) for pair in pairs]
+        return [pair._replace(box_a=box_a, points=self.points) for pair in one_to_all(self.a, self.b)]
 
     def _check(self, jobs: list[tuple[Pair, Files]], index: Path | None = None) -> None:
         """Refuse outputs that cannot be written or overwrite other files, and weights that are not there."""

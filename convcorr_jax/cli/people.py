@@ -163,8 +163,7 @@ class Keypoints(PointCommand):
             face = search_face(photograph, probe, probe.extractor(weights))
         else:
             face = _drawn_face(box or coords.whole_image(photograph.shape[:2]))
-        prediction = predict(model, [photograph], [face.box], weights=weights)
-        found = decode(model, prediction, refine=self.refine)
+        found = decode(model, predict(model, [photograph], [face.box], weights=weights), refine=self.refine)
         what = f"keypoints of a {model.category}"
         return FoundPoints(what, model.names, found.points[0], found.confidence[0], face)
 

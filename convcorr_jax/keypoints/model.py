@@ -114,8 +114,7 @@ class KeypointModel:
         }
         if has_basis:
             arrays["basis"] = (pool5, "e")
-        points = Expected(np.floating, ("objects", len(facts["names"]), 2))
-        return {"points": points} | {
+        return {"points": Expected(np.floating, ("objects", len(facts["names"]), 2))} | {
             name: Expected(np.floating, shape, finite=True) for name, shape in arrays.items()
         }
 
@@ -225,8 +224,7 @@ def predict(
     views = [
         model.cells.square.warp(photograph, box) for photograph, box in zip(photographs, boxes, strict=True)
     ]
-    squares = np.stack([view.pyramid[0] for view in views])
-    maps = model.cells.describe(squares, weights.params)
+    maps = model.cells.describe(np.stack([view.pyramid[0] for view in views]), weights.params)
     features = prior_features(photographs, boxes, weights=weights)
     if model.basis is not None:
         features = features @ model.basis.astype(np.float32)

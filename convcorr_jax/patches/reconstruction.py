@@ -63,8 +63,7 @@ def uniform_tiles(
     last = np.array(image.shape[:2]) - side
     low = np.clip(starts - reach, 0, last)
     high = np.clip(starts + reach, 0, last)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(low, high, (max(ks), *low.shape[1:]), endpoint=True)
+    drawn = np.random.default_rng(seed).integers(low, high, (max(ks), *low.shape[1:]), endpoint=True)
     every = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(0, 1))
     tiles = np.moveaxis(every[drawn[..., 0], drawn[..., 1]], 2, -1)
     return np.stack([tiles[:k].mean(axis=0) for k in ks])

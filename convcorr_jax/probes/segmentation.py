@@ -204,8 +204,7 @@ def predict_label_map(
         raise InputError(
             "the responses hold NaN, infinity or no class at all; none has the greatest response there"
         )
-    resized = resize_responses(responses, size)
-    return resized.argmax(axis=-1).astype(np.min_scalar_type(classes - 1))
+    return resize_responses(responses, size).argmax(axis=-1).astype(np.min_scalar_type(classes - 1))
 
 
 def resize_responses(

@@ -220,12 +220,11 @@ def directions_data(
     A linear probe reconstructs colours, so that each step adds a multiple of its direction's change, and steps
     along several directions add up. Colours below 0 or above 1 are clipped only when they are shown.
     """
-    changes = np.stack([direction.change for direction in directions])
     return {
         "side": int(faces.shape[1]),
         "names": list(names),
         "faces": array_text(faces.astype("<f4")),
-        "changes": array_text(changes.astype("<f4")),
+        "changes": array_text(np.stack([direction.change for direction in directions]).astype("<f4")),
         "directions": [
             {"name": direction.name, "reach": round(direction.reach, 4)} for direction in directions
         ],

@@ -90,8 +90,7 @@ def match_figure(panels: MatchPanels, *, panel_px: int = 480) -> Figure:
 def _draw_matches(figure: Figure, axes: tuple[Axes, Axes], panels: MatchPanels) -> None:
     """Draw the lines between matches, then those between transferred points."""
     colors = position_colors(panels.matches_a, panels.a.shape[:2])
-    pale = len(panels.points_a) > 0
-    _draw_lines(figure, axes, (panels.matches_a, panels.matches_b), colors, pale=pale)
+    _draw_lines(figure, axes, (panels.matches_a, panels.matches_b), colors, pale=len(panels.points_a) > 0)
     colors = name_colors(len(panels.points_a))
     _draw_lines(figure, axes, (panels.points_a, panels.points_b), colors)
     for side, points in zip(axes, (panels.points_a, panels.points_b), strict=True):

@@ -148,10 +148,8 @@ def _widget_json(widget: Widget, *, folder: Path | None) -> Markup:
     """Return a widget's data as JSON that cannot end the element that contains it."""
     data = widget.data
     if isinstance(data, str):
-        text = ((folder or Path()) / data).read_text(encoding="utf-8")
-        data = json.loads(text)
-    compact = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return Markup(compact.replace("<", "\\u003c"))
+        data = json.loads(((folder or Path()) / data).read_text(encoding="utf-8"))
+    return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
 
 
 def _image_attributes(figure: PageFigure, *, folder: Path | None) -> Markup:

@@ -67,8 +67,7 @@ class Checkpoints:
             try:
                 _check_metrics(self._manager, self._folder)
                 self.continued = _described(self._manager, self._folder, step, "about")
-                same = {name: about[name] for name in may_change}
-                _check_same(self._folder, self.continued | same, about)
+                _check_same(self._folder, self.continued | {name: about[name] for name in may_change}, about)
             except InputError:
                 self.close()
                 raise
@@ -146,8 +145,7 @@ def read_best(folder: Path) -> Saved:
         if step is None:
             raise InputError(f"{folder} has no checkpoint")
         _check_metrics(manager, folder)
-        items = ocp.args.Composite(params=ocp.args.StandardRestore())
-        restored = _restored(manager, folder, step, items)
+        restored = _restored(manager, folder, step, ocp.args.Composite(params=ocp.args.StandardRestore()))
         _check_digests(manager, folder, step, {"params": restored["params"]})
         metric = _metric(manager.metrics(step), folder)
         return Saved(step, metric, _described(manager, folder, step, "about"), restored["params"])
@@ -248,8 +246,7 @@ def _check_metrics(manager: ocp.CheckpointManager, folder: Path) -> None:
     """Refuse a damaged metric of any checkpoint, which would make another one the best."""
     for step in manager.all_steps():
         if (folder / str(step) / "metrics").is_dir():
-            metric = _metric(manager.metrics(step), folder)
-            _check_digests(manager, folder, step, {_METRIC: metric})
+            _check_digests(manager, folder, step, {_METRIC: _metric(manager.metrics(step), folder)})
 
 
 def _restored(manager: ocp.CheckpointManager, folder: Path, step: int, items: ocp.args.Composite) -> Any:

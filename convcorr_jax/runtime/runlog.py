@@ -26,8 +26,7 @@ _PACKAGES = (
 def plain(value: Any) -> Any:
     """Return a configuration as JSON stores it: dataclasses as mappings, paths as strings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: plain(getattr(value, field.name)) for field in fields}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple | list):

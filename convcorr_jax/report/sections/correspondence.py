@@ -209,10 +209,9 @@ def prediction(name: str, result: dict[str, Any]) -> Section:
             for method, values in result["per_category"].items()
         ),
     )
-    mappings = next(iter(result["positive_scores"].values()))
     positive = Table(
         "PCK 0.1 by the mapping of scores to positive values",
-        ("method", *mappings),
+        ("method", *next(iter(result["positive_scores"].values()))),
         tuple(
             (method, *(values["0.1"] for values in by_mapping.values()))
             for method, by_mapping in result["positive_scores"].items()

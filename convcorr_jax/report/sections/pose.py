@@ -138,8 +138,7 @@ _SPREADS = "pixels of FLIC's frames at 360 x 240 (Table 1)"
 def cascade(name: str, result: dict[str, Any]) -> Section:
     """Show Tables 1 to 3 and Figures 9 and 14 for the variants that were trained."""
     title = "PCK over all joints, as in Tompson et al. 2015, Figures 9, 12 and 14"
-    note = f"{_NETS} {_INTERVALS}"
-    correct = _nets_table(title, "variant", result["pck"], result["interval"], note=note)
+    correct = _nets_table(title, "variant", result["pck"], result["interval"], note=f"{_NETS} {_INTERVALS}")
     precise = {
         variant: {column: shares["0.05"] for column, shares in per_joint["cascade"].items()}
         for variant, per_joint in result["per_joint"].items()
@@ -191,14 +190,13 @@ def person(name: str, result: dict[str, Any]) -> Section:
     }
     same = mpii_rows(result)
     of_joints = f"PCK of the joints of {result['dataset']}, as in Tompson et al. 2015, Table 4"
-    note = f"{result['protocol']['name']}. {_setting(result)}"
     joints = compare_with_published(
         of_joints,
         ours | dict(same),
         {} if same else all_mpii_rows(),
         same_setting=bool(same),
         setting="PCKh at 0.5 on MPII's test set (Table 4)",
-        note=note,
+        note=f"{result['protocol']['name']}. {_setting(result)}",
     )
     training = result["training"]
     text = (
