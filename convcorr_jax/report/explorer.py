@@ -1,4 +1,4 @@
-"""The data of a page's interactive parts, in the form that ``explorer.js`` reads, and pages of matches.
+"""The data of a page's interactive parts, in the form that the scripts of this room read, and pages of matches.
 
 In an explorer of matches, a point in one photograph has its match by several methods in another. Photographs
 and arrays are part of the data, so that a page needs no other file and no network.
@@ -18,10 +18,8 @@ from convcorr_jax.report.page import Section, Widget, render_page
 from convcorr_jax.report.plots import array_text, image_url
 from convcorr_jax.shapes import Image
 
-# Photographs are embedded at this length of their longer side: sharp on a wide screen, 40 kB each.
+# Photographs are embedded with at most this length of their longer side: sharp on a wide screen, 40 kB each.
 _LONGEST_PX = 512
-# Flows are stored as 16-bit multiples of this fraction of a cell, which is far below their accuracy.
-_FLOW_STEPS = 128
 # The data term of a pair is stored with at most this many bytes; beyond, source cells share their heat.
 _MAX_HEAT = 2**20
 
@@ -45,7 +43,9 @@ class MethodMatches(NamedTuple):
 class MatchedPair(NamedTuple):
     """Two 8-bit RGB photographs, and their matches by each method, shown in a copy of b of its own.
 
-    ``points_a`` are points (x, y) in pixels of a whose position in b, ``points_b``, is known.
+    ``points_a`` are points (x, y) in pixels of a whose position in b, ``points_b``, is known. The ``verdict``
+    on the alignment is a word and a sentence, "doubtful: ...". Matches whose confidence is below ``reliable``
+    are drawn hollow and grey.
     """
 
     name: str
@@ -55,6 +55,9 @@ class MatchedPair(NamedTuple):
     points_a: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
     points_b: Float[np.ndarray, "n 2"] = np.zeros((0, 2))
     point_names: tuple[str, ...] = ()
+    verdict: str | None = None
+    reliable: float = 0.0
+    file_names: tuple[str, str] = ("a", "b")
 
 
 def matched_pair(
@@ -64,10 +67,14 @@ def matched_pair(
     alignments: Mapping[float, PhotographAlignment],
     *,
     method: str,
+    verdict: str | None = None,
+    reliable: float = 0.0,
+    file_names: tuple[str, str] = ("a", "b"),
 ) -> MatchedPair:
     """Return alignments by smoothness as a pair for `match_page`, with copying as the second method.
 
-    ``method`` is the name of the descriptors, such as "conv3 + conv4 + conv5".
+    ``method`` is the name of the descriptors, such as "conv3 + conv4 + conv5"; the other options are fields of
+    `MatchedPair`.
     """
     if not alignments:
         raise InputError("a page of matches needs at least one alignment")
@@ -83,7 +90,8 @@ def matched_pair(
         np.stack([alignment.confidence for alignment in chosen]),
         np.asarray(first.data_cost),
     )
-    return MatchedPair(name, a, b, (aligned, copy_matches(aligned)))
+    methods = (aligned, copy_matches(aligned))
+    return MatchedPair(name, a, b, methods, verdict=verdict, reliable=reliable, file_names=file_names)
 
 
 def copy_matches(method: MethodMatches) -> MethodMatches:
@@ -105,9 +113,9 @@ def match_page(title: str, data: Mapping[str, Any], *, facts: Mapping[str, str],
 def matches_data(pairs: Sequence[MatchedPair], *, smoothness: float | None = None) -> dict[str, Any]:
     """Return photographs and arrays of pairs, for a widget "matches" or a `match_page`.
 
-    Positions are in pixels of the embedded photographs; arrays are base64 text. The smoothness is the value
-    that is shown first; by default the middle one of each method. No pair, a pair without a method, and arrays
-    whose shapes do not agree are an `InputError`.
+    Positions are in pixels of the photographs, although smaller copies may be embedded; arrays are base64 text.
+    The smoothness is the value that is shown first; by default the middle one of each method. No pair, a pair
+    without a method, and arrays whose shapes do not agree are an `InputError`.
     """
     if not pairs:
         raise InputError("a page of matches needs at least one pair")
@@ -117,31 +125,30 @@ def matches_data(pairs: Sequence[MatchedPair], *, smoothness: float | None = Non
 def _pair_data(pair: MatchedPair, smoothness: float | None) -> dict[str, Any]:
     if not pair.methods:
         raise InputError(f"pair {pair.name!r} has no method")
-    a, b = (images.resize_longest_side(image, _LONGEST_PX) for image in (pair.a, pair.b))
+    word, _, sentence = (pair.verdict or "").partition(": ")
     return {
         "name": pair.name,
-        "a": image_url(a.image),
-        "b": image_url(b.image),
-        "size_a": [a.image.shape[1], a.image.shape[0]],
-        "size_b": [b.image.shape[1], b.image.shape[0]],
+        "file_names": list(pair.file_names),
+        "a": _copy_url(pair.a),
+        "b": _copy_url(pair.b),
+        "size_a": list(pair.a.shape[1::-1]),
+        "size_b": list(pair.b.shape[1::-1]),
         "points": {
             "names": list(pair.point_names),
-            "a": np.round(a.transform(pair.points_a), 2).tolist(),
-            "b": np.round(b.transform(pair.points_b), 2).tolist(),
+            "a": np.round(pair.points_a, 3).tolist(),
+            "b": np.round(pair.points_b, 3).tolist(),
         },
-        "methods": [
-            _method_data(method, pair, a.transform, b.transform, smoothness) for method in pair.methods
-        ],
+        "verdict": [word, sentence] if word else None,
+        "reliable": pair.reliable,
+        "methods": [_method_data(method, pair, smoothness) for method in pair.methods],
     }
 
 
-def _method_data(
-    method: MethodMatches,
-    pair: MatchedPair,
-    a_frame: coords.Transform,
-    b_frame: coords.Transform,
-    smoothness: float | None,
-) -> dict[str, Any]:
+def _copy_url(photograph: Image) -> str:
+    return image_url(images.resize_longest_side(photograph, min(_LONGEST_PX, max(photograph.shape[:2]))).image)
+
+
+def _method_data(method: MethodMatches, pair: MatchedPair, smoothness: float | None) -> dict[str, Any]:
     count, height, width, _ = method.flow.shape
     cells = (count, height, width)
     confidence, cost = method.confidence, method.data_cost
@@ -153,21 +160,18 @@ def _method_data(
         raise InputError(
             f"the arrays of method {method.name!r} of pair {pair.name!r} do not agree in their shapes"
         )
-    limit = np.iinfo(np.int16)
-    steps = np.clip(np.round(method.flow * _FLOW_STEPS), limit.min, limit.max)
     shown = count // 2
     if smoothness is not None:
         shown = int(np.argmin(np.abs(np.array(method.smoothness) - smoothness)))
     return {
         "name": method.name,
         "size": [width, height],
-        "a_to_px": _transform_data(a_frame @ method.a_to_px),
-        "b_to_px": _transform_data(b_frame @ method.b_to_px),
+        "a_to_px": _transform_data(method.a_to_px),
+        "b_to_px": _transform_data(method.b_to_px),
         "smoothness": list(method.smoothness),
         "shown": shown,
-        "flow_steps": _FLOW_STEPS,
-        "flow": array_text(steps.astype("<i2")),
-        "confidence": None if confidence is None else array_text(_to_bytes(confidence)),
+        "flow": array_text(method.flow.astype("<f4")),
+        "confidence": None if confidence is None else array_text(confidence.astype("<f4")),
         "heat": None if cost is None else _heat_data(cost),
     }
 
@@ -188,16 +192,12 @@ def _heat_data(cost: Float[np.ndarray, "h w h_b w_b"]) -> dict[str, Any]:
         "every": every,
         "size": [len(columns), len(rows)],
         "size_b": [cost.shape[3], cost.shape[2]],
-        "values": array_text(_to_bytes(heat)),
+        "values": array_text(np.round(255 * heat).astype(np.uint8)),
     }
 
 
 def _transform_data(transform: coords.Transform) -> list[float]:
     return [round(float(value), 4) for value in (*transform.scale, *transform.shift)]
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    return np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
 
 
 # Photographs of people and of keypoints are embedded at this length of their longer side.

@@ -41,7 +41,7 @@ class PageFigure(NamedTuple):
 
 
 class Widget(NamedTuple):
-    """An interactive part of a page; ``explorer.js`` has a function for each kind.
+    """An interactive part of a page; the scripts of this room have a function for each kind.
 
     The data are what the function reads, or the name of a JSON file with it, relative to the page.
     """
@@ -121,7 +121,7 @@ def render_page(
         groups=[(name, list(entries)) for name, entries in groups],
         facts=facts,
         style=_asset("page.css"),
-        script=_asset("explorer.js"),
+        script=Markup("\n").join(map(_asset, ("page.js", "explorer.js", "widgets.js"))),
     )
 
 

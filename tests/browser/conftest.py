@@ -45,14 +45,14 @@ def open_page(browser, page_file) -> Iterator[Callable]:
     problems, contexts = [], []
 
     def watch(request) -> None:
-        if not request.url.startswith(("file:", "data:")):
+        if not request.url.startswith(("file:", "data:", "blob:")):
             problems.append(f"requests {request.url}")
 
     def log(message) -> None:
         if message.type == "error":
             problems.append(f"console: {message.text}")
 
-    def opened(*, width: int = 1280, scheme: str = "light", touch: bool = False):
+    def opened(path=page_file, *, width: int = 1280, scheme: str = "light", touch: bool = False):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, offline=True
         )
@@ -61,7 +61,7 @@ def open_page(browser, page_file) -> Iterator[Callable]:
         tab.on("request", watch)
         tab.on("console", log)
         tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
-        tab.goto(page_file.as_uri())
+        tab.goto(path.as_uri())
         tab.wait_for_selector(".widget[data-ready]")
         return tab
 
