@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from convcorr_jax.io import make_folder, write_json, written_whole
-from convcorr_jax.report import Section, cell_text, in_order_of_papers, render_page
+from convcorr_jax.report import Fold, Section, cell_text, in_order_of_papers, render_page
 from convcorr_jax.runtime import devices, run, write_run
 from eval.experiments import (
     POSE_BATCH,
+    Experiment,
     Inputs,
     experiments,
     is_finished,
@@ -37,8 +38,19 @@ from eval.experiments import (
 
 TITLE = "Where does a convnet look?"
 LEAD = (
-    "Features of a network that learned to name objects tell where their parts are. This page reproduces three "
-    "papers on that: each table and figure computed anew in JAX, beside the published numbers."
+    "Features of a network that learned to name objects tell where their parts are: click a point of one "
+    "photograph, and see where they find it in another."
+)
+PAPERS = " This page reproduces three papers on that: their tables and figures beside the published numbers."
+# What one looks at on the page of the embedded default; the scores of everything else say little.
+SHOWN = ("matches", "shipped_models")
+PARTS = "Does every part run?"
+LOW = (
+    "Here every experiment of the three papers runs from end to end without any data set, on what fits into a "
+    "few minutes: drawings by this package, a handful of training images, networks of few steps. The scores "
+    "are low for that reason, and an order of methods means little: networks of photographs see drawings for "
+    "the first time, and a cascade of so few steps has learned next to nothing. docs/results.md has the "
+    "scores on real data sets; DATA=folder make reproduce computes them."
 )
 
 
@@ -60,7 +72,7 @@ def main(config: Config) -> Path:
     devices.use_cores(POSE_BATCH)
     out = make_folder(config.out)
     console = Console(stderr=True)
-    sections: list[Section] = []
+    sections: dict[str, Section] = {}
     results: dict[str, Any] = {}
     chosen = experiments(out, config.data_root, full=config.full)
     inputs = Inputs()
@@ -73,32 +85,37 @@ def main(config: Config) -> Path:
             results[experiment.name] = result
             section = experiment.section(experiment.name, result)
             section = provenance.with_provenance(section, experiment, result, of_experiment)
-            sections.append(section)
+            sections[experiment.name] = section
             _print(section)
             if runs or number == len(chosen):
-                facts = _facts(config, (number, len(chosen)), time.perf_counter() - started)
-                _write_page(out, sections, facts)
+                _write_page(config, sections, _facts(config, chosen, number))
     write_json(out / "results.json", results)
     write_run(out, config, seconds=time.perf_counter() - started)
     return out / "index.html"
 
 
-def _write_page(out: Path, sections: Sequence[Section], facts: Mapping[str, str]) -> None:
-    ordered = in_order_of_papers(sections)
-    page = render_page(TITLE, ordered, facts=facts, lead=LEAD, folder=out)
-    with written_whole(out / "index.html") as temporary:
+def _write_page(config: Config, sections: Mapping[str, Section], facts: Mapping[str, str]) -> None:
+    shown, fold, lead = list(sections.values()), None, LEAD + PAPERS
+    if config.data_root is None:
+        shown = [section for name, section in sections.items() if name in SHOWN]
+        below = [section for name, section in sections.items() if name not in SHOWN]
+        fold, lead = Fold(PARTS, LOW, in_order_of_papers(below)), LEAD
+    ordered = in_order_of_papers(shown)
+    page = render_page(TITLE, ordered, facts=facts, lead=lead, folder=config.out, fold=fold)
+    with written_whole(config.out / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _facts(config: Config, progress: tuple[int, int], seconds: float) -> dict[str, str]:
-    device = jax.devices()[0]
+def _facts(config: Config, chosen: Sequence[Experiment], number: int) -> dict[str, str]:
+    device, count = jax.devices()[0], jax.device_count()
+    seconds = sum(provenance.seconds_of(experiment) for experiment in chosen[:number])
     return {
-        "Experiments": "{} of {}".format(*progress),
-        "Data": str(config.data_root or "embedded: rendered categories and warped photographs"),
-        "Device": f"{device.platform}, {device.device_kind}",
+        "Experiments": f"{number} of {len(chosen)}",
+        "Data": str(config.data_root or "photographs that other packages install, and drawings"),
+        "Device": provenance.device_words(f"{device.platform}: {device.device_kind}", count),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "pillow")),
-        "Finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "Seconds": f"{seconds:.0f}, without experiments that had finished earlier",
+        "Finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "Computing": f"{provenance.time_words(seconds)}, all experiments together",
     }
 
 

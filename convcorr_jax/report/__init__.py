@@ -33,6 +33,7 @@ from convcorr_jax.report.grids import draw_annotations as draw_annotations
 from convcorr_jax.report.grids import image_grid as image_grid
 from convcorr_jax.report.grids import reconstruction_figure as reconstruction_figure
 from convcorr_jax.report.grids import segmentation_figure as segmentation_figure
+from convcorr_jax.report.page import Fold as Fold
 from convcorr_jax.report.page import PageFigure as PageFigure
 from convcorr_jax.report.page import Section as Section
 from convcorr_jax.report.page import Table as Table

@@ -43,8 +43,9 @@ function matches(root, data) {
     const most = Math.max(...methods.map((method) => method.smoothness.length));
     const shown = Math.max(...methods.map((method) => (method.smoothness.length === most ? method.shown : 0)));
     const known = pair.points.a;
-    // What the user has done to a pair stays with it.
-    pair.state ??= { level: shown, at: known.length ? known[0] : pair.size_a.map((length) => (length - 1) / 2), placed: [], named: 0 };
+    // What the user has done to a pair stays with it; it begins in the middle of what is aligned.
+    const { size, a_to_px } = methods[0], middle = [0, 1].map((axis) => (a_to_px[axis] * (size[axis] - 1)) / 2 + a_to_px[axis + 2]);
+    pair.state ??= { level: shown, at: known.length ? known[0] : inside(middle), placed: [], named: 0 };
     buttons.forEach((made, k) => made.setAttribute("aria-pressed", String(data.pairs[k] === entry)));
     title.replaceChildren(element("b", {}, pair.name), ...badge(pair), pair.verdict ? ` ${pair.verdict[1]}` : "");
     slider.max = most - 1;

@@ -300,11 +300,10 @@ def _photograph_data(shown: LayerResponses) -> dict[str, Any]:
         distance = float(np.linalg.norm(place - shown.point)) / longer
         low, high = float(response.min()), float(response.max())
         levels = np.round(255 * (response - low) / max(high - low, 1e-12)).astype(np.uint8)
-        to_shown = resized.transform @ to_px
         maps.append(
             {
                 "size": [response.shape[1], response.shape[0]],
-                "to_px": [round(float(value), 4) for value in (*to_shown.scale, *to_shown.shift)],
+                "to_px": _transform_data(resized.transform @ to_px),
                 "values": array_text(levels),
                 "text": f"highest response {100 * distance:.0f} % of the longer side from the keypoint",
             }

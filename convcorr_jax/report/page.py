@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image as PillowImage
 
 from convcorr_jax.datasets import Record, load_image
@@ -69,6 +70,14 @@ class Section(NamedTuple):
     command: str = ""
 
 
+class Fold(NamedTuple):
+    """A part of a page that is folded until its title is clicked; the text says what its sections are."""
+
+    title: str
+    text: str
+    sections: Sequence[Section]
+
+
 LONG = "Long, Zhang and Darrell: Do Convnets Learn Correspondence? (NIPS 2014)"
 SHARIF = "Sharif Razavian et al.: Persistent Evidence of Local Image Properties in Generic ConvNets (SCIA 2015)"
 TOMPSON = "Tompson et al.: Efficient Object Localization Using Convolutional Networks (CVPR 2015)"
@@ -101,24 +110,32 @@ def render_page(
     facts: Mapping[str, str],
     lead: str = "",
     folder: Path | None = None,
+    fold: Fold | None = None,
 ) -> str:
-    """Render a page as HTML; all text is escaped.
+    """Render a page as HTML; all text is escaped, and terms are explained where they are first used.
 
-    ``facts`` are of the whole page (device, versions, date), ``lead`` is a paragraph below the title. Figures
-    and data are embedded from the folder of the page; None if all of them are part of the sections. A file that
-    is missing or no image is an `InputError`.
+    ``facts`` are of the whole page (device, versions, date), ``lead`` is a paragraph below the title, ``fold``
+    is at the end. Figures and data are embedded from the folder of the page; None if all of them are part of
+    the sections. A file that is missing or no image is an `InputError`.
     """
     loader, blocks = PackageLoader("convcorr_jax", "report"), {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters["cell"] = cell_text
     environment.filters["widget_json"] = partial(_widget_json, folder=folder)
     environment.filters["image"] = partial(_image_attributes, folder=folder)
-    numbered = [(f"section-{number}", section) for number, section in enumerate(sections, start=1)]
-    groups = groupby(numbered, key=lambda entry: entry[1].group)
+    folded = () if fold is None else fold.sections
+    numbered = [(f"section-{number}", section) for number, section in enumerate((*sections, *folded), start=1)]
+    parts = (numbered[: len(sections)], numbered[len(sections) :])
+    shown, below = (
+        [(name, list(each)) for name, each in groupby(part, lambda entry: entry[1].group)] for part in parts
+    )
     return environment.get_template("page.html").render(
         title=title,
         lead=lead,
-        groups=[(name, list(entries)) for name, entries in groups],
+        shown=shown,
+        fold=fold,
+        below=below,
+        explain=explain,
         facts=facts,
         style=_asset("page.css"),
         script=Markup("\n").join(map(_asset, ("page.js", "explorer.js", "widgets.js"))),
@@ -136,6 +153,42 @@ def cell_text(value: str | float | None) -> str:
     if isinstance(value, str):
         return value
     return f"{value:.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"
+
+
+_TERMS = {
+    "PCK": "Percentage of correct keypoints: the share of points that lie nearer to the truth than a "
+    "threshold. PCK 0.1 allows a tenth of a length: of the object, the photograph or the torso.",
+    "bootstrap interval": "The range of 95 % of the scores when the tested images are drawn again and again, "
+    "with repetition: how much a score depends on which images happened to be tested.",
+    "belief propagation": "Neighbouring cells tell each other which matches suit them, until they agree.",
+    "mutual cost": "A match is cheap where both cells prefer each other over all others.",
+    "endpoint error": "The mean distance in pixels between where a pixel is carried and where it belongs.",
+    "smoothness": "How strictly neighbouring cells move alike: low values follow the pictures, high values "
+    "keep the shape.",
+    "SIFT": "A description of a point by the directions of the edges around it; nothing is learned.",
+    "receptive field": "The part of the image that a cell of a layer sees.",
+    "cascade": "Two networks, one after the other: the coarse one finds a joint in the whole picture, the "
+    "fine one looks again in a small window around it.",
+    "look-back": "Landmarks are predicted again from parts of the image around their first predictions.",
+    "IoU": "Intersection over union: the pixels that truth and prediction share, over those of either.",
+    "ridge": "Linear regression that keeps its weights small.",
+}
+_TERM = re.compile(rf"\b({'|'.join(map(re.escape, _TERMS))})\b")
+
+
+def explain(*texts: str) -> list[Markup]:
+    """Escape texts, and mark the first use of each term with its meaning, which hover and focus show."""
+    unused = dict(_TERMS)
+
+    def mark(found: re.Match[str]) -> str:
+        meaning = unused.pop(found[0], None)
+        if meaning is None:
+            return found[0]
+        return Markup('<dfn class="term" tabindex="0">{}<span role="tooltip">{}</span></dfn>').format(
+            found[0], meaning
+        )
+
+    return [Markup(_TERM.sub(mark, escape(text))) for text in texts]
 
 
 @lru_cache
@@ -156,8 +209,9 @@ def _image_attributes(figure: PageFigure, *, folder: Path | None) -> Markup:
     """Return the source of a figure's image, and its size where it is known, as HTML attributes."""
     if folder is None or figure.source.startswith("data:"):
         return Markup('src="{}"').format(figure.source)
-    url, width, height = embedded_figure(folder / figure.source)
-    return Markup('src="{}" width="{}" height="{}"').format(url, width, height)
+    embedded = embedded_figure(folder / figure.source)
+    kind = Markup(' class="chart"') if embedded.is_chart else ""
+    return Markup('src="{}" width="{}" height="{}"{}').format(*embedded[:3], kind)
 
 
 _PAIR_PX = 150

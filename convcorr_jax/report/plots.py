@@ -8,7 +8,7 @@ import functools
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -260,6 +260,8 @@ def error_histograms(
 _QUALITY = 82
 # The most pixels of an embedded figure, twice the width of the page's column for sharp screens.
 _MAX_WIDTH_PX, _MAX_HEIGHT_PX = 1600, 2400
+# Charts have at least this share of white pixels, photographs and their grids a quarter at most.
+_PAPER = 1 / 3
 # The least effort takes a quarter of the usual one's time, for files that are a sixth larger.
 _EFFORT = 0
 
@@ -269,11 +271,20 @@ def image_url(image: Image) -> str:
     return _webp_url(PillowImage.fromarray(image), lossless=False)
 
 
-def embedded_figure(path: Path) -> tuple[str, int, int]:
-    """Encode a figure's file for a page as a ``data:`` URL, with its width and height; refuse a missing file.
+class EmbeddedFigure(NamedTuple):
+    """A figure as a ``data:`` URL, its size, and whether it is a chart, mostly white paper."""
 
-    Figures that are larger than a page shows are reduced. Charts (``.png``) are compressed without loss where
-    that is smaller.
+    url: str
+    width: int
+    height: int
+    is_chart: bool
+
+
+def embedded_figure(path: Path) -> EmbeddedFigure:
+    """Encode a figure's file for a page; refuse a missing file.
+
+    Figures that are larger than a page shows are reduced. Files that may be charts (``.png``) are compressed
+    without loss where that is smaller.
     """
     try:
         return _encoded(path, path.stat().st_mtime_ns)
@@ -282,15 +293,17 @@ def embedded_figure(path: Path) -> tuple[str, int, int]:
 
 
 @functools.lru_cache(maxsize=256)
-def _encoded(path: Path, changed: int) -> tuple[str, int, int]:
+def _encoded(path: Path, changed: int) -> EmbeddedFigure:
     """Encode a figure; ``changed`` tells versions of the file apart in the cache."""
-    figure = PillowImage.fromarray(read_image(path))
+    stored = read_image(path)
+    figure = PillowImage.fromarray(stored)
     figure.thumbnail((_MAX_WIDTH_PX, _MAX_HEIGHT_PX), PillowImage.Resampling.LANCZOS)
     url = _webp_url(figure, lossless=False)
     if path.suffix == ".png":
         # Charts of few colours are smaller, and sharp, without loss.
         url = min(url, _webp_url(figure, lossless=True), key=len)
-    return url, figure.width, figure.height
+    is_chart = (stored == 255).all(axis=-1).mean() > _PAPER
+    return EmbeddedFigure(url, figure.width, figure.height, bool(is_chart))
 
 
 def _webp_url(image: PillowImage.Image, *, lossless: bool) -> str:
@@ -328,10 +341,11 @@ def score_curves(table: JointTable, *, protocol: Protocol) -> Image:
 
 
 def estimate(value: float, interval: Sequence[float]) -> str:
-    """Return a number with its interval as text.
+    """Return a number with its interval as text, alone where a single unit gives an interval of no width.
 
-    >>> estimate(0.687, (0.671, 0.702))
-    '0.687 [0.671, 0.702]'
+    >>> estimate(0.687, (0.671, 0.702)), estimate(0.319, (0.319, 0.319)), estimate(0.1, (-0.0, 0.2))
+    ('0.687 [0.671, 0.702]', '0.319', '0.100 [0.000, 0.200]')
     """
-    low, high = interval
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    # Rounding first: a sum of zeros may be negative by its last bit.
+    low, high = (round(end, 3) + 0.0 for end in interval)
+    return f"{value:.3f}" if low == high else f"{value:.3f} [{low:.3f}, {high:.3f}]"

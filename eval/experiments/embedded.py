@@ -25,6 +25,7 @@ from eval import (
     ridge_keypoints,
     segmentation,
     semantic_directions,
+    shipped_models,
 )
 from eval.experiments.experiment import Experiment, experiment, on_data, transfer_experiment
 
@@ -135,8 +136,9 @@ def embedded(out: Path, sizes: Sizes) -> list[Experiment]:
     """Return all experiments, each with a subfolder of ``out``."""
     # The main job first: it is on the page within a minute.
     explorer = on_data(match_explorer, correspondence.matches, out / "matches", Data(PHOTOGRAPHS))
+    models = experiment(shipped_models, correspondence.shipped, out / "shipped_models", sources=_PHOTOGRAPHS)
     parts = (_transfer, _keypoints, _patches, _probes, _pose)
-    experiments = [explorer, *(experiment for part in parts for experiment in part(out, sizes))]
+    experiments = [explorer, models, *(each for part in parts for each in part(out, sizes))]
     if not sizes.winograd:
         experiments = [_compiling_fast(each) for each in experiments]
     places = {name: place for place, name in enumerate(_BESIDE)}

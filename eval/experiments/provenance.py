@@ -55,7 +55,7 @@ def with_provenance(
     section: Section, experiment: Experiment, result: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> Section:
     """Add the command and the facts about an experiment's run and inputs to the section of its result."""
-    run = json.loads((experiment.folder / "run.json").read_text(encoding="utf-8"))
+    run = _run_of(experiment)
     facts = {
         "Data": _data(experiment, inputs),
         "Count": _count(result),
@@ -63,8 +63,8 @@ def with_provenance(
         "Weights": _checksum(inputs["weights"]),
         "Model": _checksum(inputs["model"]),
         "Protocol": _protocol(result),
-        "Device": f"{run['device']}, {run['machine']}",
-        "Time": f"{run['seconds']:.0f} seconds, {run['peak_memory_mb'] / 1024:.1f} GB of memory at most",
+        "Device": f"{device_words(run['device'])}, {run['machine']}",
+        "Time": f"{time_words(run['seconds'])}, {run['peak_memory_mb'] / 1024:.1f} GB of memory at most",
         "Finished": run["finished"],
         "Code": f"version {inputs['code']['version']}, sources {_checksum(inputs['code']['sources'])}",
         "Versions": ", ".join(
@@ -73,6 +73,37 @@ def with_provenance(
     }
     known = {name: fact for name, fact in facts.items() if fact}
     return section._replace(facts=known, command=command_of(experiment))
+
+
+def seconds_of(experiment: Experiment) -> float:
+    """Return how long an experiment has run, whenever that was."""
+    return _run_of(experiment)["seconds"]
+
+
+def _run_of(experiment: Experiment) -> dict[str, Any]:
+    return json.loads((experiment.folder / "run.json").read_text(encoding="utf-8"))
+
+
+def device_words(device: str, count: int = 1) -> str:
+    """Name the devices of a run.
+
+    >>> device_words("cpu: cpu", 2), device_words("gpu: NVIDIA H100")
+    ('CPU (2 devices)', 'NVIDIA H100')
+    """
+    platform, _, kind = device.partition(": ")
+    name = platform.upper() if kind in ("", platform) else kind
+    return name if count == 1 else f"{name} ({count} devices)"
+
+
+def time_words(seconds: float) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> time_words(0.2), time_words(38.5), time_words(281)
+    ('less than a second', '38 seconds', '4.7 minutes')
+    """
+    if seconds < 1:
+        return "less than a second"
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
 def _data(experiment: Experiment, inputs: Mapping[str, Any]) -> str:

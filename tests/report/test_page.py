@@ -7,7 +7,7 @@ import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
-from convcorr_jax.report import PageFigure, Section, Widget, in_order_of_papers, render_page
+from convcorr_jax.report import Fold, PageFigure, Section, Table, Widget, in_order_of_papers, render_page
 from convcorr_jax.report.page import LONG, SHARIF, TOMPSON
 
 
@@ -18,9 +18,9 @@ def test_figures_are_embedded_with_their_size(tmp_path):
     assert re.search(
         r'<img src="data:image/webp;base64,[^"]+" width="1600" height="15" alt="A wide figure."', page
     )
-    # A changed figure is embedded anew.
-    write_image(tmp_path / "wide.png", np.full((30, 3200, 3), 200, np.uint8))
-    assert render_page("title", [section], facts={}, folder=tmp_path) != page
+    # A changed figure is embedded anew; mostly white ones are charts.
+    write_image(tmp_path / "wide.png", np.full((30, 3200, 3), 255, np.uint8))
+    assert 'height="15" class="chart" alt' in render_page("title", [section], facts={}, folder=tmp_path)
     missing = section._replace(figures=(PageFigure("absent.png", ""),))
     with pytest.raises(InputError, match=r"absent\.png is missing"):
         render_page("title", [missing], facts={}, folder=tmp_path)
@@ -42,6 +42,16 @@ def test_text_is_escaped():
     for tag in ("<b>", "<i>", "<u>", "<s>", "<q>", "<em>", "<lead>"):
         assert tag not in page
     assert "a &amp;&amp; b" in page
+
+
+def test_a_fold_is_closed_and_a_term_is_explained_once_in_a_table_or_text():
+    table = Table("PCK", ("method", "PCK 0.1", "PCK 0.2"), (("ours", 0.1, 0.2),), note="PCK and PCK.")
+    fold = Fold("Toys", "No PCK <here>.", [Section("B", "", (table,), group=LONG)])
+    page = render_page("title", [Section("A", "PCKh")], facts={}, fold=fold)
+    shown, folded = page[page.index("<main") :].split('<details class="fold">')
+    assert ("<dfn" in shown, 'id="section-2"' in shown) == (False, False)
+    assert (folded.count("<dfn"), folded.count('id="section-2"')) == (3, 1)
+    assert re.search(r'No <dfn class="term" tabindex="0">PCK<span role="tooltip">.*</dfn> &lt;here&gt;', folded)
 
 
 def test_sections_are_in_the_order_of_the_papers():

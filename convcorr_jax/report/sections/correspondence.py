@@ -284,15 +284,10 @@ def _rules(protocol: dict[str, Any]) -> str:
 PHOTOGRAPHS = "photographs"
 """The data set of installed photographs and warps of themselves."""
 _CAPTION = (
-    "Hover, tap, or use the arrow keys on the first photograph. White dots are points whose match is known; a "
-    "white cross shows it. In each copy of the second photograph the large mark is the match by its method, "
-    "the small ones are those by the others. The heat is the data term of the point before smoothing, from its "
-    "highest to its lowest cost."
+    "White dots are points whose match is known; a white cross shows it. In each copy of photograph b the "
+    "large mark is the match by its method, the small ones are those by the others."
 )
-_WARPED = (
-    " Both photographs show the very same scene, which favours SIFT; different objects of a category are "
-    "aligned in the sections on keypoint transfer."
-)
+_WARPED = " Both photographs show the very same scene, which favours SIFT."
 
 
 def matches(name: str, result: dict[str, Any]) -> Section:
@@ -307,6 +302,20 @@ def matches(name: str, result: dict[str, Any]) -> Section:
         text += _WARPED
     widget = Widget("matches", f"{name}/explorer.json", _CAPTION)
     return Section("Touch the correspondence", text, (_errors(result),), widgets=(widget,))
+
+
+def shipped(name: str, result: dict[str, Any]) -> Section:
+    """Show the package's own models on photographs of faces, and the two faces aligned, to explore."""
+    text = (
+        f"Two people ({'; '.join(result['credits'])}), cropped to head and shoulders. Landmarks and keypoints "
+        "are those of the models that the package contains, which search for the face by themselves; the flow "
+        "between the two faces is not trained for faces at all. Nobody has marked true positions in these "
+        "photographs, so that there is no score. The package's model of whole people is not shown: no "
+        "photograph that its installation brings has a person from head to feet."
+    )
+    figure = PageFigure(f"{name}/{result['figure']}", "Points that the package's own models find.")
+    widget = Widget("matches", f"{name}/explorer.json", "")
+    return Section("The package's models on photographs", text, (), (figure,), (widget,))
 
 
 def _errors(result: dict[str, Any]) -> Table:
