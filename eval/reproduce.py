@@ -112,7 +112,7 @@ def _facts(config: Config, chosen: Sequence[Experiment], number: int) -> dict[st
     return {
         "Experiments": f"{number} of {len(chosen)}",
         "Data": str(config.data_root or "photographs that other packages install, and drawings"),
-        "Device": provenance.device_words(f"{device.platform}: {device.device_kind}", count),
+        "Device": provenance.device_words(f"{device.platform}: {device.device_kind}", count=count),
         "Versions": ", ".join(f"{name} {version(name)}" for name in ("jax", "numpy", "pillow")),
         "Finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "Computing": f"{provenance.time_words(seconds)}, all experiments together",

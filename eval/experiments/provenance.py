@@ -84,10 +84,10 @@ def _run_of(experiment: Experiment) -> dict[str, Any]:
     return json.loads((experiment.folder / "run.json").read_text(encoding="utf-8"))
 
 
-def device_words(device: str, count: int = 1) -> str:
+def device_words(device: str, *, count: int = 1) -> str:
     """Name the devices of a run.
 
-    >>> device_words("cpu: cpu", 2), device_words("gpu: NVIDIA H100")
+    >>> device_words("cpu: cpu", count=2), device_words("gpu: NVIDIA H100")
     ('CPU (2 devices)', 'NVIDIA H100')
     """
     platform, _, kind = device.partition(": ")
