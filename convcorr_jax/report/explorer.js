@@ -26,8 +26,7 @@ function matches(root, data) {
       + "compared; from violet, unlike, to yellow, most alike."), element("span", { class: "ramp", "aria-hidden": "true" }));
   const next = button("Next known point", () => toKnown(1));
   const list = element("ol", { class: "points", "aria-label": "Placed points" });
-  const hint = element("p", { class: "note" }, "Click or tap photograph a to place a point; drag it to move it. By keys: arrows "
-    + "move by a fiftieth of the photograph, with Shift by one pixel, Enter places a point, Delete removes it.");
+  const hint = element("p", { class: "note" });
   const exports = element("div", { class: "controls" }, button("Points of a, CSV", () => save("points.csv", pointsCsv())),
     button("Matches in b, CSV", () => save("matches.csv", matchesCsv())),
     button("Both, COCO keypoints", () => save("keypoints.json", cocoKeypoints())), button("Delete all points", clear));
@@ -53,6 +52,9 @@ function matches(root, data) {
     smoothing.hidden = most < 2;
     heat.hidden = !methods.some((method) => method.heat);
     next.hidden = !known.length;
+    hint.textContent = "Click or tap photograph a to place a point; drag it to move it. By keys: arrows move by a fiftieth of "
+      + "the photograph, with Shift by one pixel, Enter places a point, Delete removes it."
+      + (pair.reliable ? ` Points whose confidence is below ${pair.reliable} are hollow and grey.` : "");
     panels.style.setProperty("--columns", Math.min(methods.length + 1, 4));
     panels.replaceChildren(sourcePanel(), ...methods.map(targetPanel));
     showPlaced();

@@ -293,10 +293,10 @@ _WARPED = " Both photographs show the very same scene, which favours SIFT."
 def matches(name: str, result: dict[str, Any]) -> Section:
     """Show matches to explore, and the errors of the keypoints that the same flows carry."""
     text = (
-        f"{len(result['pairs'])} pairs, {result['points']} known points; {result['network']} with "
-        f"{result['weights']}. No parameters are trained for this task: belief propagation aligns the "
-        "photographs by the features of a network that learned to name objects. Layers, sizes, temperature and "
-        "smoothness are settings that were tuned on PF-WILLOW."
+        "No parameters are trained for this task: belief propagation aligns the photographs by the features of "
+        "a network that learned to name objects. Layers, sizes, temperature and smoothness are settings that "
+        f"were tuned on PF-WILLOW. Here are {len(result['pairs'])} pairs with {result['points']} known points, "
+        f"aligned by {result['network']} with {result['weights']}."
     )
     if result["dataset"] == PHOTOGRAPHS:
         text += _WARPED
