@@ -315,7 +315,7 @@ def shipped(name: str, result: dict[str, Any]) -> Section:
     )
     figure = PageFigure(f"{name}/{result['figure']}", "Points that the package's own models find.")
     widget = Widget("matches", f"{name}/explorer.json", "")
-    return Section("The package's models on photographs", text, (), (figure,), (widget,))
+    return Section("Two faces, point by point", text, (), (figure,), (widget,))
 
 
 def _errors(result: dict[str, Any]) -> Table:
