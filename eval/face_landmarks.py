@@ -27,7 +27,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.probes import network_features, rgb_features
 from convcorr_jax.runtime import run, write_results
-from convcorr_jax.tasks import RENDERED, Backbone, Output, landmarks
+from convcorr_jax.tasks import RENDERED, Backbone, DataRoot, Output, Sources, landmarks
 from convcorr_jax.tasks.landmarks import LANDMARK_LAYER, RGB_PX, LandmarkOptions
 
 PUBLISHED = {
@@ -41,9 +41,9 @@ PUBLISHED = {
 class Config:
     """Which faces to train on and to test."""
 
-    train: tuple[str, ...] = (RENDERED,)
+    train: Sources = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders, whose training faces are joined."""
-    test: tuple[str, ...] = (RENDERED,)
+    test: Sources = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders; all faces outside their training split are
     tested."""
     split: str | None = None
@@ -52,7 +52,7 @@ class Config:
     """Rendered training faces."""
     rendered_test: int = 60
     """Rendered test faces."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     backbone: Backbone = Backbone()
     layer: str | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime import plain, run, write_results
-from convcorr_jax.tasks import Backbone, Output
+from convcorr_jax.tasks import Backbone, DataRoot, Output
 from convcorr_jax.tasks.transfer import CORNERS, measure_accuracy, methods_for, warp_photographs
 
 
@@ -27,7 +27,7 @@ class Config:
     """Warps of every photograph."""
     backbone: Backbone = Backbone()
     output: Output = Output(Path("runs/flow_accuracy"))
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Not used; every script accepts it."""
 
 

@@ -24,8 +24,8 @@ from typing import Any
 from convcorr_jax.datasets import read_pairs, root_folder
 from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
 from convcorr_jax.io import make_folder
-from convcorr_jax.runtime import plain, run, write_results
-from convcorr_jax.tasks import Backbone, Output
+from convcorr_jax.runtime import run, write_results
+from convcorr_jax.tasks import Backbone, DataRoot, Output
 from convcorr_jax.tasks.transfer import (
     FlowScores,
     Pairs,
@@ -53,7 +53,7 @@ class Config:
     every: int = 3
     """Every how many pairs of PF-WILLOW choose."""
     output: Output = Output(Path("runs/flow_selection"))
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
 
 
@@ -62,12 +62,10 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out, weights = make_folder(config.output.out), config.backbone.load()
     root = root_folder(data_root=config.data_root)
+    willow = fixed_pairs(read_pairs("pf_willow", data_root=config.data_root))
     elsewhere = {"rendered": rendered_pairs(weights, test=config.rendered_test)}
     if (root / "lfpw68").is_dir():
         elsewhere["lfpw68_train"] = face_pairs(weights, data_root=root, count=config.faces)
-    willow = None
-    if (root / "pf_willow").is_dir():
-        willow = fixed_pairs(read_pairs("pf_willow", data_root=root))
     network = weights.network.name
     result: dict[str, dict[str, Any]] = {}
     for framing in ("box", "image"):
@@ -83,10 +81,9 @@ def main(config: Config) -> Path:
                 continue
             space = space_of(method, network, boxed=boxed)
             chosen = choose_on(method, space, [scores(pairs, name) for name, pairs in elsewhere.items()])
-            facts = {"elsewhere": {"settings": plain(chosen.method)}}
-            if willow is not None:
-                facts = score_choices(method, space, chosen, willow, every=config.every, scores=scores)
-            result[framing][method.name] = facts
+            result[framing][method.name] = score_choices(
+                method, space, chosen, willow, every=config.every, scores=scores
+            )
     return write_results(out, {"network": network, "methods": result}, config, started=started)
 
 

@@ -27,7 +27,7 @@ from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.report import joint_curves
 from convcorr_jax.report.sections.pose import SPREADS_PX
 from convcorr_jax.runtime import plain, run, write_results
-from convcorr_jax.tasks import Output, read
+from convcorr_jax.tasks import DataRoot, Output, Source, read
 from convcorr_jax.tasks.pose import (
     TwoAnnotations,
     annotations_of_duplicates,
@@ -42,9 +42,9 @@ from convcorr_jax.tasks.scoring import Metric
 class Config:
     """Which annotations to compare."""
 
-    dataset: str | None = None
+    dataset: Source | None = None
     """Name or path of a folder of a data set in which photographs occur twice."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     first: Path | None = None
     """An official file of annotations, in place of a data set."""

@@ -84,6 +84,7 @@ def main(config: Config) -> Path:
     out, data = make_folder(config.output.out), config.data
     model = load_fitted(config.checkpoint or PERSON, TrainedCascade)
     joints = model.architecture.joints
+    training = read_training(config.trained_on, data_root=data.data_root)
     records = read_part(data, config.part)
     names = records[0].names
     protocol = protocol_of(names)
@@ -94,7 +95,6 @@ def main(config: Config) -> Path:
     }
     evaluation = by_torso[config.torso]
     tested = evaluation.people
-    training = read_training(config.trained_on, data_root=data.data_root)
     reports = {name: reported(each, joints, protocol=protocol) for name, each in by_torso.items()}
     result = {
         "dataset": data.name,

@@ -10,7 +10,7 @@ from pathlib import Path
 from convcorr_jax.backbone import NETWORKS, receptive_field
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime import run, write_results
-from convcorr_jax.tasks import Output
+from convcorr_jax.tasks import DataRoot, Output
 
 # Size and stride in pixels, by layer.
 PUBLISHED = {
@@ -28,7 +28,7 @@ class Config:
     """Where to write."""
 
     output: Output = Output(Path("runs/receptive_fields"))
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Not used; every script accepts it."""
 
 

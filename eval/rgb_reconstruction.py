@@ -26,7 +26,7 @@ from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.runtime import run, write_results
-from convcorr_jax.tasks import RENDERED, Backbone, Output, scenes
+from convcorr_jax.tasks import RENDERED, Backbone, DataRoot, Output, Sources, scenes
 from convcorr_jax.tasks.reading import RENDERED_PX
 from convcorr_jax.tasks.scenes.colors import FOLDS
 
@@ -37,7 +37,7 @@ PUBLISHED = {"images": 49_000, "mean_absolute_error": 0.12}
 class Config:
     """What to reconstruct from which features."""
 
-    datasets: tuple[str, ...] = (RENDERED,)
+    datasets: Sources = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders, whose images are joined."""
     rendered_train: int = 100
     """Training instances of every rendered category."""
@@ -45,7 +45,7 @@ class Config:
     """Test instances of every rendered category."""
     rendered_px: int = RENDERED_PX
     """Height and width of rendered images."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     backbone: Backbone = Backbone()
     layer: str | None = None

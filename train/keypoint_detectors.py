@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from convcorr_jax.io import make_folder, save_fitted
-from convcorr_jax.runtime import run, write_results
+from convcorr_jax.runtime import checked, run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.keypoints import (
     DetectorOptions,
@@ -52,7 +52,7 @@ def main(config: Config) -> Path:
     """Train and save a model of every category; return the path of ``result.json``."""
     started = time.perf_counter()
     if config.preset == "face":
-        data = dataclasses.replace(config.data, dataset="faces")
+        data = checked(dataclasses.replace(config.data, dataset="faces"))
         config = dataclasses.replace(
             config, data=data, training=DetectorOptions(directions=FACE_DIRECTIONS), sift=False
         )

@@ -21,8 +21,8 @@ from typing import Any, Literal
 from convcorr_jax.descriptors import default_layer
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, save_fitted
-from convcorr_jax.runtime import run, write_results
-from convcorr_jax.tasks import RENDERED, Backbone, Output
+from convcorr_jax.runtime import checked, run, write_results
+from convcorr_jax.tasks import RENDERED, Backbone, DataRoot, Output, Source, Sources
 from convcorr_jax.tasks.landmarks import LandmarkOptions
 from convcorr_jax.tasks.probes import LandmarkSource, ProbeSource, train_landmark_probe, train_probe, with_card
 
@@ -50,19 +50,19 @@ class Config:
 
     probe: Literal["landmarks", "keypoints", "colors", "classes", "attributes"] = "landmarks"
     """What the probe predicts."""
-    train: tuple[str, ...] = (RENDERED,)
+    train: Sources = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders, whose training images are joined; only landmarks
     take more than one."""
     rendered_train: int = 200
     """Training instances of every rendered category."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     backbone: Backbone = Backbone()
     layer: str | None = None
     """Layer whose activations are features; by default conv3 for landmarks, else fc6 or pool5."""
     side_px: int | None = None
     """Side of the squares that the network describes for landmarks; by default that of its training."""
-    backgrounds: str | None = None
+    backgrounds: Source | None = None
     """Data set most of whose photographs show no face: with it, landmarks are also searched in whole
     photographs."""
     options: LandmarkOptions = LandmarkOptions()
@@ -75,7 +75,7 @@ def main(config: Config) -> Path:
     """Train, save, and write ``result.json``; return its path."""
     started = time.perf_counter()
     if config.preset is not None:
-        config = dataclasses.replace(config, **PRESETS[config.preset])
+        config = checked(dataclasses.replace(config, **PRESETS[config.preset]))
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     if config.probe == "landmarks":

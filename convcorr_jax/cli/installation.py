@@ -121,7 +121,7 @@ class Doctor:
         from convcorr_jax.datasets import DATASETS, loading
 
         devices, device_error = _devices()
-        networks, root, cache = {name: find(name) for name in NETWORKS}, loading.root_folder(), _cache()
+        networks, cache = {name: find(name) for name in NETWORKS}, _cache()
         problems = [f"{name} is not installed" for name in _REQUIRED if version(name) is None]
         if device_error is not None:
             problems.append(f"JAX finds no device: {device_error}")
@@ -132,6 +132,12 @@ class Doctor:
         ]
         if cache["folder"] is not None and not cache["writable"]:
             problems.append(f"compiled programs are not cached: {cache['folder']} cannot be written")
+        try:
+            root = loading.root_folder()
+        except InputError as error:
+            root = None
+            problems.append(str(error))
+        here = [] if root is None else [name for name in DATASETS if (root / name).is_dir()]
         values = {
             "version": version("convcorr_jax"),
             "package": _PACKAGE,
@@ -141,7 +147,7 @@ class Doctor:
             "packages": {name: version(name) for name in (*_REQUIRED, *_OPTIONAL)},
             "devices": devices,
             "weights": {"folder": folder(), "networks": networks},
-            "datasets": {"root": root, "here": [name for name in DATASETS if (root / name).is_dir()]},
+            "datasets": {"root": root, "here": here},
             "compilation_cache": cache,
             "models": [
                 {"path": path, "megabytes": round(path.stat().st_size / 1e6, 1)}
@@ -189,7 +195,7 @@ def _lines(values: dict[str, Any]) -> list[str]:
         f"devices: {', '.join(devices) or 'none'}",
         *(f"weights of {name}: {path or 'not here'}" for name, path in weights["networks"].items()),
         f"fetched weights: {weights['folder']} (CONVCORR_WEIGHTS names another folder)",
-        f"data sets: {datasets['root']} (CONVCORR_DATA names another folder): "
+        f"data sets: {datasets['root'] or 'no folder'} (CONVCORR_DATA names another folder): "
         f"{', '.join(datasets['here']) or 'none'}",
         f"compiled programs: {compiled} ({caches.VARIABLE} names another folder)",
         f"models of the package: {', '.join(models) or 'none'}",

@@ -20,9 +20,14 @@ def root_folder(*, data_root: str | Path | None = None) -> Path:
     """Return the folder that holds data sets, each in a folder of its own.
 
     That is ``data_root``, else the value of ``$CONVCORR_DATA``, else ``convcorr_jax`` in the user's data
-    folder; a user without a home folder has none.
+    folder; a user without a home folder has none. A folder that is stated must exist.
     """
     chosen = data_root or os.environ.get(ROOT_VARIABLE)
+    if chosen and not Path(chosen).is_dir():
+        raise InputError(
+            f"the data root {chosen}{'' if data_root else f', from {ROOT_VARIABLE},'} is not a folder; one "
+            "that holds a folder for each data set is expected"
+        )
     if chosen:
         return Path(chosen)
     try:

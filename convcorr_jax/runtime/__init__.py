@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from convcorr_jax.runtime.ending import exit_status as exit_status
     from convcorr_jax.runtime.ending import run_guarded as run_guarded
     from convcorr_jax.runtime.options import BoxOption as BoxOption
+    from convcorr_jax.runtime.options import Check as Check
     from convcorr_jax.runtime.options import as_box as as_box
+    from convcorr_jax.runtime.options import checked as checked
     from convcorr_jax.runtime.options import numbers as numbers
     from convcorr_jax.runtime.options import parse as parse
     from convcorr_jax.runtime.runlog import finished_config as finished_config
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 _NAMES_OF = {
     "checkpoint": "Checkpoints Saved read_best",
     "ending": "Terminated exit_on_signals exit_process exit_status run_guarded",
-    "options": "BoxOption as_box numbers parse",
+    "options": "BoxOption Check as_box checked numbers parse",
     "runlog": "finished_config plain write_results write_run",
     "script": "run",
     "stages": "CachedParts RowFiles accumulate cached cached_in_parts stage",

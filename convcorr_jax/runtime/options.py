@@ -1,11 +1,12 @@
 """Command-line options of dataclasses, with tyro's help and with each of its errors as one sentence."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
@@ -25,6 +26,7 @@ _COMMON_HELP = f"""
 Every command: {_NO_CACHE} compiles anew what the user's cache holds; {DEBUG} prints the
 traceback of an error.
 """
+Options = TypeVar("Options")
 # Tyro indents the help of a missing option this much further than its name.
 _HELP_INDENT = 10 * " "
 
@@ -49,15 +51,35 @@ def parse(
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(
+            options = tyro.cli(
                 kind, args=words, prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,)
             )
+        return checked(options)
     except SystemExit as ending:
         if ending.code:
             raise InputError(_sentence(errors.getvalue())) from None
         if {"-h", "--help"} & set(words):
             sys.stdout.write(_COMMON_HELP)
         raise
+
+
+class Check(NamedTuple):
+    """A check in the annotation of a dataclass's field: a function of its value and of the dataclass."""
+
+    function: Callable[[Any, Any], object]
+
+
+def checked(options: Options) -> Options:
+    """Return a dataclass of options, nested ones included, after the checks in their annotations."""
+    assert dataclasses.is_dataclass(options)
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            checked(value)
+        for fact in getattr(field.type, "__metadata__", ()):
+            if isinstance(fact, Check):
+                fact.function(value, options)
+    return options
 
 
 def _sentence(framed: str) -> str:

@@ -19,5 +19,8 @@ from convcorr_jax.tasks.reading import RENDERED as RENDERED
 from convcorr_jax.tasks.reading import Backbone as Backbone
 from convcorr_jax.tasks.reading import CategoryData as CategoryData
 from convcorr_jax.tasks.reading import Data as Data
+from convcorr_jax.tasks.reading import DataRoot as DataRoot
 from convcorr_jax.tasks.reading import Output as Output
+from convcorr_jax.tasks.reading import Source as Source
+from convcorr_jax.tasks.reading import Sources as Sources
 from convcorr_jax.tasks.reading import read as read

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, SupportsIndex, overload
+from typing import Annotated, Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Int
 
 from convcorr_jax import coords, synthetic
 from convcorr_jax.backbone.weights import Weights, load
-from convcorr_jax.datasets import GeneratedRecords, Record, Selection, opening, selection
+from convcorr_jax.datasets import GeneratedRecords, Record, Selection, loading, opening, selection
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime import Check
 
 
 class Splits(NamedTuple):
@@ -203,13 +204,29 @@ def _unannotated(photograph: selection.Photograph) -> Record:
     )
 
 
+def _check_present(sources: str | Sequence[str] | None, options: Any) -> None:
+    """Refuse sources that are not there, among which ``options.data_root`` is the folder of data sets."""
+    for source in (sources,) if isinstance(sources, str) else sources or ():
+        if source not in (RENDERED, PHOTOGRAPHS):
+            for name in COLLECTIONS.get(source, (source,)):
+                loading.find_folder(name, data_root=options.data_root)
+
+
+DataRoot = Annotated[Path | None, Check(lambda value, _: loading.root_folder(data_root=value))]
+"""An option for the folder of data sets, which must be there if it is stated."""
+Source = Annotated[str, Check(_check_present)]
+"""An option for the source of `read`, beside an option ``data_root``; scripts find at once what is missing."""
+Sources = Annotated[tuple[str, ...], Check(_check_present)]
+"""An option for several sources."""
+
+
 @dataclass(frozen=True)
 class Data:
     """The records to read; see `convcorr_jax.tasks.read`."""
 
-    dataset: str = RENDERED
+    dataset: Source = RENDERED
     """``rendered``, ``faces``, or the name or path of a data set's folder."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     rendered_train: int = 100
     """Training instances of every rendered category."""

@@ -16,6 +16,7 @@ import eval.benchmark
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.runtime import progress, run, write_run
+from convcorr_jax.tasks import DataRoot
 from eval.benchmark.cases import (
     belief_propagation,
     distance_transform,
@@ -68,7 +69,7 @@ class Config:
     seconds: float = 10.0
     """Approximate duration of the timed runs of each comparison; there are at least 3 runs."""
     out: Path = Path("runs/benchmark")
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Not used here; every script accepts it."""
 
 

@@ -32,6 +32,7 @@ from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.linear import ridge
 from convcorr_jax.linear.folds import full_precision_matmul
 from convcorr_jax.runtime import run, write_run
+from convcorr_jax.tasks import DataRoot
 from eval.benchmark.search_memory import resident_mb
 
 BLOCKS = 3
@@ -49,7 +50,7 @@ class Config:
     block: int = 2_500
     """Number of rows in a block."""
     out: Path = Path("runs/ridge_stream")
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Not used here; every script accepts it."""
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from convcorr_jax.io import make_folder, write_json
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime import run, write_run
+from convcorr_jax.tasks import DataRoot
 from eval.benchmark.cases.nearest_neighbors import QUERIES, directions
 
 NEIGHBORS = 5
@@ -40,7 +41,7 @@ class Config:
     rows: int = 1_000_000
     length: int = 384
     out: Path = Path("runs/search_memory")
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Not used here; every script accepts it."""
 
 

@@ -73,6 +73,7 @@ def test_problems_are_listed_and_give_another_status(folders, monkeypatch):
     monkeypatch.setenv("CONVCORR_COMPILATION_CACHE", str(folders / "file" / "compiled"))
     monkeypatch.setattr("convcorr_jax.backbone.weights.find", lambda name: None)
     monkeypatch.setattr(jax, "devices", no_device)
+    monkeypatch.setenv("CONVCORR_DATA", str(folders / "absent"))
     monkeypatch.setattr(installation, "_REQUIRED", ("jax", "no-such-package"))
     ended = run("doctor")
     assert (ended.status, ended.err) == (1, "")
@@ -83,6 +84,8 @@ def test_problems_are_listed_and_give_another_status(folders, monkeypatch):
         "run `convcorr weights fetch alexnet`",
         "problem: there are no weights of vgg16, which pose needs; run `convcorr weights fetch vgg16`",
         f"problem: compiled programs are not cached: {folders / 'file' / 'compiled'} cannot be written",
+        f"problem: the data root {folders / 'absent'}, from CONVCORR_DATA, is not a folder; one that holds a "
+        "folder for each data set is expected",
     ]
     assert "no-such-package missing" in ended.out
     assert "devices: none" in ended.out

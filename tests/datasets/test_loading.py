@@ -62,10 +62,13 @@ def test_a_user_without_home_is_asked_for_the_variable(monkeypatch: pytest.Monke
 
 
 def test_a_missing_data_set_says_where_it_was_looked_for(tmp_path: Path):
+    (tmp_path / "root").mkdir()
     (tmp_path / "file").touch()
     for name in ("faces", "file"):
         with pytest.raises(InputError, match=rf"{name}.*{tmp_path}/root/{name}.*CONVCORR_DATA"):
             loading.find_folder(name, data_root=tmp_path / "root")
+    with pytest.raises(InputError, match=rf"the data root {tmp_path}/file is not a folder"):
+        loading.root_folder(data_root=tmp_path / "file")
 
 
 OUTSIDE = ("/etc/passwd", "../outside.png", "a/../../outside.png", "..\\x", "a\0b", "a" * 5000, "")

@@ -1,6 +1,7 @@
 """Every script refuses wrong options and data with status 2 and one sentence."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,7 @@ REFUSED = [
     (CLASSIFICATION, "--keypoints tail", "'person' has no keypoints ['tail']; it has "),
     (COLORS, "--datasets", "datasets is ()"),
     (COLORS, "--datasets rendered rendered", "none of them twice"),
+    (COLORS, "--datasets rendered nowhere", "data set 'nowhere' was not found"),
     (COLORS, "--images 3", "at least 4 and 1 are expected"),
     (COLORS, "--shown 0", "shown 0"),
     (COLORS, "--copies 0", "0 variations"),
@@ -49,13 +51,14 @@ REFUSED = [
     (DIRECTIONS, "--direction-penalty 0.0", "above 0 is expected"),
     (DIRECTIONS, "--rendered-train 7", "7 faces of the split train; at least 8"),
     (DIRECTIONS, "--rendered-train 0 --rendered-test 0", "all the 0 faces of rendered, none are known"),
-    (DIRECTIONS, "--dataset lfw_attributes --data-root nowhere", "lfw_attributes"),
+    (DIRECTIONS, "--dataset lfw_attributes --data-root tests", "tests/lfw_attributes"),
     (FLOWS, "--no-such-option", "Unrecognized options: --no-such-option"),
     (FLOWS, "--seeds many", "--seeds"),
     (LANDMARKS, "--rounds -1", "rounds is -1"),
     (LANDMARKS, "--share 0.0", "share 0.0"),
     (LANDMARKS, "--rendered-train 3", "3 faces to learn from have all landmarks; 4 are expected"),
     (LANDMARKS, "--rendered-test 0", "rendered has no faces to test"),
+    (LANDMARKS, "--test nowhere", "data set 'nowhere' was not found"),
     (LANDMARKS, "--layer conv9", "no layer 'conv9'"),
     (MATCHES, "--pairs 0", "rising positive numbers"),
     (MATCHES, "--factors", "rising positive numbers"),
@@ -63,7 +66,9 @@ REFUSED = [
     ("eval.patch_reconstruction", "--examples 0", "examples is 0"),
     ("eval.pose", "--batch 0", "batch is 0; at least 1 is expected"),
     (PROBES, "--probe colors --train rendered rendered", "one data set is expected"),
-    (PROBES, "--probe colors --train nowhere", "nowhere"),
+    (PROBES, "--probe colors --train nowhere", "data set 'nowhere' was not found"),
+    (PROBES, "--backgrounds nowhere", "data set 'nowhere' was not found"),
+    ("eval.flow_selection", "--data-root tests", "data set 'pf_willow' was not found"),
     (PROBES, "--probe keypoints --rendered-train 3", "is annotated in"),
     (PROBES, "--probe classes --rendered-train 0", "records of 'test' and of 'train' are expected"),
     (SCORES, "oks --alpha 0.5", "--alpha is not for oks"),
@@ -72,6 +77,22 @@ REFUSED = [
     (SEGMENTATION, "--shown 0", "shown 0"),
     (SEGMENTATION, "--layer conv9", "no layer 'conv9'"),
     (SEGMENTATION, "--rendered-test 0", "rendered has the splits train; to test"),
+]
+
+
+ROOT = Path(__file__).parents[2]
+# These read no data set.
+WITHOUT_DATA = ("eval.pose_costs", "eval.score_predictions")
+SCRIPTS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for pattern in ("train/*.py", "eval/*.py", "eval/benchmark/*.py")
+    for path in sorted(ROOT.glob(pattern))
+    if "run(Config, main" in path.read_text(encoding="utf-8")
+]
+REFUSED += [
+    (script, "--data-root nowhere", "the data root nowhere is not a folder")
+    for script in SCRIPTS
+    if script not in WITHOUT_DATA
 ]
 
 

@@ -34,16 +34,16 @@ from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.patches.database import PatchDatabase, build_database, read_database
-from convcorr_jax.tasks.reading import PHOTOGRAPHS, read
+from convcorr_jax.tasks.reading import PHOTOGRAPHS, DataRoot, Source, read
 
 
 @dataclass(frozen=True)
 class PatchData:
     """Which patch database to search, and what it consists of."""
 
-    dataset: str = PHOTOGRAPHS
+    dataset: Source = PHOTOGRAPHS
     """``photographs``, or the name or path of a data set's folder."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     layers: tuple[str, ...] = Plan.layers
     """Layers of the network."""

@@ -15,7 +15,7 @@ from convcorr_jax.datasets.poses import Sides
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
 from convcorr_jax.tasks.pose.people import Damaged, Part, read_people
-from convcorr_jax.tasks.reading import RENDERED, Output
+from convcorr_jax.tasks.reading import RENDERED, DataRoot, Output, Sources
 
 Preset = Literal["small", "person", "paper-flic", "paper-mpii"]
 
@@ -24,10 +24,10 @@ Preset = Literal["small", "person", "paper-flic", "paper-mpii"]
 class PoseData:
     """Which people to read."""
 
-    dataset: tuple[str, ...] = (RENDERED,)
+    dataset: Sources = (RENDERED,)
     """``rendered``, or names or paths of data sets' folders with the same joints. In training, people of the
     first one choose the checkpoint, and all people of the others outside their test split train."""
-    data_root: Path | None = None
+    data_root: DataRoot = None
     """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
     rendered_train: int = 1000
     """Number of rendered people for training and validation together; a quarter as many others are for
