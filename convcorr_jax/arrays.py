@@ -9,10 +9,12 @@ one. Arrays of other types, and of other shapes than the annotations name, are r
 
 import functools
 import inspect
+import os
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +35,9 @@ def padded_batches(count: int, *, size: int) -> Iterator[tuple[Int[np.ndarray, "
         yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)
 
 
+# What follows a description of 8-bit images, where the image holds other real numbers.
+_OF_IMAGES = "3] of uint8"
+_FROM_REAL = ": 8-bit RGB, from numbers between 0 and 1 by (255 * image).round().astype(np.uint8)"
 # Combinations of types and shapes that a function remembers.
 _MOST_ACCEPTED = 1000
 # What a compiled function has beside being callable.
@@ -141,7 +146,7 @@ class Kind(NamedTuple):
 
 
 class ArgumentRule(NamedTuple):
-    """What an argument's annotation says of arrays, and whether it may be truth values or a whole number."""
+    """What an annotation says of arrays, and whether it may be truth values, a whole number or text."""
 
     arrays: tuple[Kind, ...]
     """What the argument may be; none if it is no array."""
@@ -151,6 +156,12 @@ class ArgumentRule(NamedTuple):
     """Whether the function computes with real numbers, and not with numbers as they are stored."""
     truths: bool
     whole: bool
+    text: bool
+
+    @property
+    def expected(self) -> str:
+        """The shapes and types of the arrays, in words."""
+        return " or ".join(dict.fromkeys(one.description for one in self.arrays))
 
 
 def real_array(value: Any, *, name: str, rule: ArgumentRule, lengths: dict[str, Any]) -> Any:
@@ -170,16 +181,32 @@ def real_array(value: Any, *, name: str, rule: ArgumentRule, lengths: dict[str, 
         except ValueError as error:
             raise InputError(f"{name} is no array of numbers: {error}") from error
     if not (hasattr(value, "dtype") and hasattr(value, "astype")):
+        if not rule.text:
+            _check_no_file(value, name=name, expected=rule.expected)
         return value
     value = _promoted(value, name=name, rule=rule)
     if not any(one.fits(value, lengths) for one in rule.arrays):
-        expected = " or ".join(dict.fromkeys(one.description for one in rule.arrays))
         others = ", ".join(f"{name} = {length}" for name, length in lengths.items())
         raise InputError(
             f"{name} has shape {list(value.shape)} and holds values of type {value.dtype}; "
-            f"{expected} is expected" + (f" (with {others})" if others else "")
+            f"{rule.expected} is expected"
+            + (f" (with {others})" if others else "")
+            + (_FROM_REAL if rule.expected.endswith(_OF_IMAGES) and value.dtype.kind == "f" else "")
         )
     return value
+
+
+def _check_no_file(value: Any, *, name: str, expected: str) -> None:
+    """Refuse a path or Pillow's image in place of an array."""
+    if isinstance(value, str | bytes | os.PathLike):
+        how = "`convcorr_jax.io.read_image` reads a photograph"
+    elif hasattr(value, "__array_interface__"):
+        how = 'np.asarray(image.convert("RGB")) converts an image of Pillow'
+    else:
+        return
+    raise InputError(
+        f"{name} is no array, but a value of type {type(value).__name__}; {expected} is expected: {how}"
+    )
 
 
 def _promoted(value: Any, *, name: str, rule: ArgumentRule) -> Any:
@@ -217,6 +244,7 @@ def argument_rule(annotation: Any) -> ArgumentRule:
         and any("float" in name for name in names),
         any(name.startswith("bool") for name in names),
         int in members,
+        not {str, bytes, Path}.isdisjoint(members),
     )
 
 

@@ -1,6 +1,7 @@
 """Arrays of every type that may enter the numerical rooms: right as in single precision, or refused."""
 
 import inspect
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from convcorr_jax import backbone, descriptors, flow, images, matching, metrics
 from convcorr_jax.arrays import argument_rule, padded_batches
@@ -173,23 +175,26 @@ def test_whole_numbers_without_a_sign_get_one():
 
 
 @pytest.mark.parametrize(
-    "photograph",
+    ("photograph", "hint"),
     [
-        np.zeros((9, 9, 3)),
-        np.zeros((9, 9, 3), np.uint16),
-        np.zeros((9, 9, 4), np.uint8),
-        np.zeros((9, 9), np.uint8),
+        (np.zeros((9, 9, 3)), ": 8-bit RGB, from numbers between 0 and 1 by "),
+        (np.zeros((9, 9, 3), np.uint16), "$"),
+        (np.zeros((9, 9, 4), np.uint8), "$"),
+        (np.zeros((9, 9), np.uint8), "$"),
+        ("photograph.jpg", "io.read_image` reads a photograph"),
+        (Path("photograph.jpg"), "io.read_image` reads a photograph"),
+        (Image.new("RGB", (9, 9)), "converts an image of Pillow"),
     ],
-    ids=["real", "16 bits", "alpha", "grey"],
+    ids=["real", "16 bits", "alpha", "grey", "text", "path", "Pillow"],
 )
-def test_photographs_are_8_bit_rgb(photograph):
+def test_photographs_are_8_bit_rgb(photograph, hint):
     network, fine = next(iter(backbone.NETWORKS.values())), np.zeros((9, 9, 3), np.uint8)
     for call in (
         lambda: matching.align_photographs(photograph, fine, {}, network=network),
         lambda: images.resize(photograph, (3, 3)),
         lambda: descriptors.pad_to_square(photograph, side_px=9),
     ):
-        with pytest.raises(InputError, match="of uint8 is expected"):
+        with pytest.raises(InputError, match=f"of uint8 is expected.*{hint}"):
             call()
 
 

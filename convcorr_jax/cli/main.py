@@ -15,6 +15,7 @@ from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import caches, parse
 from convcorr_jax.runtime.ending import DEBUG, exit_process, one_line, run_guarded
+from convcorr_jax.runtime.options import did_you_mean
 from convcorr_jax.runtime.progress import hidden
 
 _WeightsCommand = (
@@ -90,6 +91,9 @@ def _parsed(words: list[str]) -> Any:
     while rest and rest[0] in (commands := _commands(kind)):
         kind, description = commands[rest[0]]
         program, rest = f"{program} {rest[0]}", rest[1:]
+    if rest and commands and not rest[0].startswith("-"):
+        hint = did_you_mean(rest[0], commands) or f"; {', '.join(commands)} are known"
+        raise InputError(f"there is no command '{program} {rest[0]}'{hint} (see --help)")
     try:
         return parse(kind, rest, prog=program, description=description)
     except SystemExit:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Literal
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io.atomic import check_writable
+
+# Paths have one slash where addresses have two.
+_ADDRESS = re.compile(r"(https?:)/+(.*)", re.DOTALL)
 
 
 def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
@@ -20,6 +24,10 @@ def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
         exists = path.exists()
     except OSError as error:
         raise InputError(f"{path} may not be read: {error.strerror}") from error
+    if not exists and (address := _ADDRESS.match(str(path))):
+        raise InputError(
+            f"{address[1]}//{address[2]} is an address; download the file first, and give its path"
+        )
     if not exists:
         article = "an" if kind[0] in "aeiou" else "a"
         raise InputError(f"{path} does not exist; {article} {kind} file is expected")

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import difflib
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import tyro
@@ -18,13 +19,15 @@ from convcorr_jax.runtime.ending import DEBUG
 if TYPE_CHECKING:
     from convcorr_jax import coords
 
+_OUT, _ALIASES_OF_OUT = "--out", ("-o", "--output")
+_UNKNOWN = re.compile(r"Unrecognized options:.*?(-[\w-]+)")
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _FRAME = re.compile("[│╭╮╰╯]")
 # Options of every command and script, which no dataclass needs to hold.
 _NO_CACHE = "--no-compilation-cache"
 _COMMON_HELP = f"""
 Every command: {_NO_CACHE} compiles anew what the user's cache holds; {DEBUG} prints the
-traceback of an error.
+traceback of an error; -o and --output are --out, where there is one.
 """
 Options = TypeVar("Options")
 # Tyro indents the help of a missing option this much further than its name.
@@ -48,6 +51,9 @@ def parse(
         caches.disable()
     if DEBUG in words:
         words.remove(DEBUG)
+    names = tuple(_option_names(kind))
+    if _OUT in names:
+        words = [_with_out(word) for word in words]
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -57,7 +63,10 @@ def parse(
         return checked(options)
     except SystemExit as ending:
         if ending.code:
-            raise InputError(_sentence(errors.getvalue())) from None
+            sentence = _sentence(errors.getvalue())
+            unknown = _UNKNOWN.match(sentence)
+            hint = did_you_mean(unknown[1], names) if unknown else ""
+            raise InputError(f"{sentence}{hint} (see --help)") from None
         if {"-h", "--help"} & set(words):
             sys.stdout.write(_COMMON_HELP)
         raise
@@ -92,7 +101,29 @@ def _sentence(framed: str) -> str:
     first = 1 if is_rule and is_rule[0] else 0
     last = is_rule.index(True, first) if True in is_rule[first:] else len(lines)
     text = " ".join(line for line in lines[first:last] if not line.startswith(_HELP_INDENT))
-    return " ".join(text.split()).rstrip(".") + " (see --help)"
+    return " ".join(text.split()).rstrip(".")
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown word, with the name that resembles it if there is one.
+
+    >>> did_you_mean("aling", ["pose", "align"])
+    '; did you mean align?'
+    """
+    found = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _option_names(kind: Any) -> Iterator[str]:
+    """Yield the names of the options of a dataclass, without those that are negated."""
+    for field in dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ():
+        yield f"--{field.name.replace('_', '-')}"
+        yield from _option_names(field.type)
+
+
+def _with_out(word: str) -> str:
+    name, *value = word.split("=", 1)
+    return "=".join((_OUT, *value)) if name in _ALIASES_OF_OUT else word
 
 
 def numbers(*names: str) -> PrimitiveConstructorSpec[Any]:

@@ -29,7 +29,10 @@ ERRORS = {
     "align a.png b.png --smothness 1": "Unrecognized options: --smothness",
     "align a.png words.jpg": "words.jpg is not an image",
     "align words.jpg a.png": "words.jpg is not an image",
-    "align a.png b.png --out nowhere.txt": "must end in one of",
+    **{
+        f"align a.png b.png {out}": "--out nowhere.txt must end in one of"
+        for out in ("--out nowhere.txt", "-o nowhere.txt", "--output nowhere.txt", "--output=nowhere.txt")
+    },
     "align a.png b.png --out a.png": "would overwrite a.png",
     "align a.png b.png --out words.jpg/match.png": "words.jpg",
     "align a.png b.png --html words.jpg/page.html": "words.jpg",
