@@ -174,7 +174,12 @@ class Align:
         figure, *others = (path for _, files in jobs for path in files)
         read = [path for pair, _ in jobs for path in (pair.a, pair.b, pair.points)]
         assert figure is not None
-        arguments.check_outputs(figure, (*others, index, self.html), read=(*read, self.pairs, self.weights))
+        arguments.check_outputs(
+            figure,
+            (*others, index, self.html),
+            read=(*read, self.pairs, self.weights),
+            folder=None if index is None else index.parent,
+        )
         arguments.check_models(weights=self.weights)
 
     def _aligner(self) -> "Aligner":

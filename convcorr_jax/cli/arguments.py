@@ -126,6 +126,28 @@ class Result(NamedTuple):
     errors: Sequence[str] = ()
 
 
+# Replaced files that a summary names beside those of its lines.
+_MOST_NAMED = 3
+
+
+def with_replaced(result: Result, replaced: Sequence[Path]) -> Result:
+    """Return a result that also says which existing files were replaced.
+
+    >>> with_replaced(Result(["a.png", "a.csv"], {}), [Path("a.png"), Path("a.npz")])[:2]
+    (['a.png (replaced)', 'a.csv', 'Also replaced: a.npz'], {'replaced': [PosixPath('a.png'), ...]})
+    """
+    ends = {
+        line: next((path for path in replaced if f" {line}".endswith(f" {path}")), None)
+        for line in result.lines
+    }
+    lines = [f"{line} (replaced)" if ends[line] else line for line in result.lines]
+    others = [str(path) for path in replaced if path not in ends.values()]
+    if others:
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        lines.append(f"Also replaced: {', '.join(others[:_MOST_NAMED])}{more}")
+    return result._replace(lines=lines, values={**result.values, "replaced": replaced})
+
+
 def format_result(result: Result, options: OutputOptions) -> str:
     r"""Return what a command prints on the standard output: JSON, or nothing if it is ``quiet``, or lines.
 
@@ -157,13 +179,15 @@ FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 """The endings of the formats that both Pillow and matplotlib write."""
 
 
-def check_outputs(figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None]) -> None:
+def check_outputs(
+    figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None], folder: Path | None = None
+) -> None:
     """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`."""
     from convcorr_jax import io
 
     if figure.suffix.lower() not in FIGURE_ENDINGS:
         raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
-    io.check_outputs((figure, *others), read=read)
+    io.check_outputs((figure, *others), read=read, folder=folder)
 
 
 def point_values(

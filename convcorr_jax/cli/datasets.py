@@ -72,7 +72,9 @@ class Prepare:
         from convcorr_jax.datasets import DATASETS
         from convcorr_jax.datasets.opening import read_folder
         from convcorr_jax.datasets.prepared import prepare
+        from convcorr_jax.io import check_parent
 
+        check_parent(self.out)
         if self.name not in DATASETS:
             raise InputError(f"there is no data set {self.name!r}; there are {', '.join(DATASETS)}")
         dataset = DATASETS[self.name]

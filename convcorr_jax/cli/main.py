@@ -8,7 +8,7 @@ from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
-from convcorr_jax.cli.arguments import epilog, format_result
+from convcorr_jax.cli.arguments import epilog, format_result, with_replaced
 from convcorr_jax.cli.installation import Check, Doctor, Fetch, List, version
 from convcorr_jax.cli.pck import Pck
 from convcorr_jax.cli.people import Keypoints, Landmarks, Pose
@@ -69,8 +69,13 @@ def main(*, argv: Sequence[str] | None = None) -> int:
             return 0
         command = _parsed(words)
         caches.enable()
-        with hidden(enabled=command.output.quiet):
+        # Imported here, because it imports NumPy, which help does not need.
+        from convcorr_jax.io import replacements
+
+        with hidden(enabled=command.output.quiet), replacements() as replaced:
             result = command.run()
+        if hasattr(command, "out") or hasattr(command, "html"):
+            result = with_replaced(result, replaced)
         for sentence in result.errors:
             sys.stderr.write(f"{one_line(f'{_NAME}: {sentence}')}\n")
         sys.stdout.write(format_result(result, command.output))

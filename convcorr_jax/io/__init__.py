@@ -16,6 +16,7 @@ from convcorr_jax.io.atomic import check_writable as check_writable
 from convcorr_jax.io.atomic import file_lock as file_lock
 from convcorr_jax.io.atomic import make_folder as make_folder
 from convcorr_jax.io.atomic import remove_abandoned as remove_abandoned
+from convcorr_jax.io.atomic import replacements as replacements
 from convcorr_jax.io.atomic import temporary_folder as temporary_folder
 from convcorr_jax.io.atomic import write_at as write_at
 from convcorr_jax.io.atomic import writing_to as writing_to
@@ -39,6 +40,7 @@ from convcorr_jax.io.json_files import naming_file as naming_file
 from convcorr_jax.io.json_files import write_json as write_json
 from convcorr_jax.io.outputs import check_file as check_file
 from convcorr_jax.io.outputs import check_outputs as check_outputs
+from convcorr_jax.io.outputs import check_parent as check_parent
 from convcorr_jax.io.outputs import user_folder as user_folder
 from convcorr_jax.io.points import NamedPoints as NamedPoints
 from convcorr_jax.io.points import read_points as read_points

@@ -12,6 +12,7 @@ created or may not be written. All else that fails is a `WriteError`, for exampl
 """
 
 import contextlib
+import contextvars
 import errno
 import functools
 import os
@@ -51,6 +52,7 @@ def is_same_file(path: Path, descriptor: int) -> bool:
 
 # The beginning of the names of temporary files and folders.
 _TEMPORARY = ".convcorr-"
+_replaced: contextvars.ContextVar[list[Path] | None] = contextvars.ContextVar("replaced", default=None)
 # The system's errors that mean a wrong path; all others mean that writing to a right one failed.
 _WRONG_PATH = frozenset(
     {
@@ -70,6 +72,17 @@ def writing_to(path: str | Path) -> Iterator[None]:
     except OSError as error:
         kind = InputError if error.errno in _WRONG_PATH else WriteError
         raise kind(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def replacements() -> Iterator[list[Path]]:
+    """Yield a list to which `written_whole` adds the files that it replaces during a ``with`` block."""
+    replaced: list[Path] = []
+    token = _replaced.set(replaced)
+    try:
+        yield replaced
+    finally:
+        _replaced.reset(token)
 
 
 def check_writable(path: str | Path) -> None:
@@ -92,7 +105,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     an error, the temporary file is removed and ``path`` stays as it was. A symbolic link stays, too: the file
     that it names is written.
     """
-    path = Path(path)
+    path = named = Path(path)
     with writing_to(path):
         check_regular(path)
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
@@ -111,6 +124,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             temporary.chmod(0o666 & ~umask)
             # Else a power failure could leave the name of a file whose content is not on the disk.
             os.fsync(descriptor)
+            replaced = _replaced.get()
+            # A writer may complete the temporary file of another one.
+            if replaced is not None and path.exists() and not path.name.startswith(_TEMPORARY):
+                replaced.append(named)
             os.replace(temporary, path)
             _sync_folder(path.parent)
     finally:

@@ -42,9 +42,18 @@ def check_file(path: Path, kind: str, *, most_bytes: int | None = None) -> None:
         raise InputError(f"{path} has {size} bytes; a {kind} file has at most {most_bytes}")
 
 
-def check_outputs(written: Iterable[Path | None], *, read: Iterable[Path | None]) -> None:
+def check_parent(path: Path) -> None:
+    """Refuse a file or folder to be written if the folder that holds it is missing, as after a typing error."""
+    if not path.parent.exists():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def check_outputs(
+    written: Iterable[Path | None], *, read: Iterable[Path | None], folder: Path | None = None
+) -> None:
     """Refuse files to be written that are also read, that are written twice, or that cannot be written.
 
+    The folders of the files must be there; one that they share, ``folder``, may be created in one that is.
     Two paths are of one file if links lead to it or if it does not exist yet, too. A folder that is read stands
     for all of its files; None is for a file that is not read or written. Nothing is created.
     """
@@ -58,11 +67,12 @@ def check_outputs(written: Iterable[Path | None], *, read: Iterable[Path | None]
                 raise InputError(f"output {path} would overwrite {inputs[name]}, which is read")
             if outputs.setdefault(name, path) is not path:
                 raise InputError(f"output {path} would overwrite {outputs[name]}, another output")
-        folders = Path(os.path.realpath(path)).parents if path.is_file() else ()
-        for folder in folders:
-            if str(folder) in inputs:
-                raise InputError(f"output {path} would overwrite a file of {folder}, which is read")
+        for parent in Path(os.path.realpath(path)).parents if path.is_file() else ():
+            if str(parent) in inputs:
+                raise InputError(f"output {path} would overwrite a file of {parent}, which is read")
+    for path in outputs.values():
         check_writable(path)
+        check_parent(folder if folder is not None and path.parent == folder else path)
 
 
 def _names(path: Path) -> Iterator[object]:

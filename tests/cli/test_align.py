@@ -53,8 +53,10 @@ def unchanged(folder):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """What a whole run leaves, into a folder that it has to make, with points and a box in a."""
+    """What a whole run leaves, with points and a box in a, in place of an older figure."""
     folder = tmp_path_factory.mktemp("written")
+    (folder / "new").mkdir()
+    (folder / "new" / "match.png").write_bytes(b"an older figure")
     write_photographs(folder, a_png=CAT[:270, :400], b_jpg=CAT[24:294, 40:440])
     results, align_all = [], align.Align.run
     with pytest.MonkeyPatch.context() as patch:
@@ -79,6 +81,7 @@ def test_it_writes_the_figure_the_arrays_and_the_points(written):
     with PillowImage.open(written.folder / "match.png") as figure:
         assert figure.format == "PNG"
         assert min(figure.size) > 400
+    assert f"{written.folder / 'match.png'} (replaced)\n{written.folder / 'match.npz'}\n" in written.ended.out
     # Progress is for terminals.
     assert written.ended.err == ""
 
@@ -114,7 +117,7 @@ def several(written, tmp_path_factory):
             durations.append(duration)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
-    page = folder / "page" / "page.html"
+    page = folder / "page.html"
     with pytest.MonkeyPatch.context() as patch:
         # Each factor aligns each pair once more.
         patch.setattr(aligner, "_PAGE_FACTORS", (4.0,))
@@ -134,7 +137,7 @@ def test_each_photograph_of_a_folder_is_aligned_with_the_next(several):
         *(("1.png", "2.jpg"), ("2.jpg", "3.png"), ("3.png", "4.jpg"))
     ]
     assert "is not an image" in found["pairs"][2]["error"]
-    assert json.loads((folder / "out" / "index.json").read_text()) == found
+    assert json.loads((folder / "out" / "index.json").read_text()) | {"replaced": []} == found
     names = {"1-2.png", "1-2.npz", "2-3.png", "2-3.npz", "index.json"}
     assert {path.name for path in (folder / "out").iterdir()} == names
     # The first pair shows the same cat, moved by a known number of pixels.
@@ -145,8 +148,8 @@ def test_each_photograph_of_a_folder_is_aligned_with_the_next(several):
 
 @needs_weights
 def test_the_page_holds_every_pair_that_was_aligned(several):
-    page = (several.folder / "page" / "page.html").read_text(encoding="utf-8")
-    assert json.loads(several.ended.out)["page"] == str(several.folder / "page" / "page.html")
+    page = (several.folder / "page.html").read_text(encoding="utf-8")
+    assert json.loads(several.ended.out)["page"] == str(several.folder / "page.html")
     for name in ("1.png and 2.jpg", "2.jpg and 3.png"):
         assert name in page
     assert "4.jpg" not in page

@@ -120,11 +120,21 @@ def test_check_ends_well_when_nothing_would_change_a_score(release: Path, tmp_pa
     assert (ended.status, ended.out) == (0, "Nothing was found.\n")
 
 
+def test_a_folder_whose_own_folder_is_not_there_is_not_made(release: Path, tmp_path: Path):
+    ended = prepare(release, tmp_path / "missing" / "out")
+    assert_refused(ended, "missing/out cannot be written: there is no folder .*missing$")
+    assert not (tmp_path / "missing").exists()
+
+
 def test_show_draws_the_records(release: Path, tmp_path: Path):
     sheet = tmp_path / "sheet.png"
     ended, found = run_all("datasets", "show", release, "--n", 2, "--out", sheet)
     assert ended == (0, f"{sheet}\n", "")
-    assert found == {"figure": str(sheet), "source_ids": ["im0001.jpg", "im0003.jpg"]}
+    assert found == {
+        **{"figure": str(sheet), "source_ids": ["im0001.jpg", "im0003.jpg"]},
+        "replaced": [str(sheet)],
+    }
+    assert run("datasets", "show", release, "--out", sheet).out == f"{sheet} (replaced)\n"
     assert read_image(sheet).std() > 10
 
 

@@ -52,7 +52,7 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     assert (ended.status, ended.err) == (0, "")
     found = read_points(folder / "pose.csv")
     values = json.loads(ended.out)
-    assert values.keys() == {"figure", "table", "points"}
+    assert values.keys() == {"figure", "table", "points", "replaced"}
     assert (values["figure"], values["table"]) == (str(folder / "pose.png"), str(folder / "pose.csv"))
     listed = values["points"]
     assert listed[0].keys() == {"name", "x", "y", "confidence"}

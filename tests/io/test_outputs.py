@@ -53,6 +53,7 @@ REFUSED = {
     "an output": (["new.png", "x/../new.png"], ["a.png"], "new.png, another output"),
     "a file of a folder": (["data/images/b.png"], ["data"], "a file of .*data, which is read"),
     "a folder": (["data"], [], "is a folder"),
+    "a folder that is not there": (["x/new.png"], [], "new.png cannot be written: there is no folder .*x$"),
 }
 
 
@@ -66,7 +67,7 @@ def test_files_that_would_be_lost_are_refused(folder, name):
 def test_other_files_are_allowed_and_nothing_is_created(folder):
     before = sorted(folder.rglob("*"))
     written = [folder / "new.png", folder / "data/new.png", None, folder / "x" / "new.png"]
-    check_outputs(written, read=[folder / "a.png", folder / "data", None, folder / "none"])
+    check_outputs(written, folder=folder / "x", read=[folder / "a.png", folder / "data", None, folder / "none"])
     # A file of an earlier run may be written anew.
     check_outputs([folder / "hard.png"], read=[folder / "data"])
     assert sorted(folder.rglob("*")) == before
