@@ -1,7 +1,8 @@
 """Reading and writing image files.
 
-JPEG, PNG, WebP, GIF, TIFF and BMP are read, whatever the file's name is. Images that cannot be read without
-loss, such as those of 16 bits a channel, are refused.
+JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF are read, whatever the file's name is; HEIC with the extra ``heic``. Of
+16 bits a channel the upper 8 are read (65535 becomes 255); real and signed numbers and those of 32 bits are
+refused. The inks of CMYK become colours by the product of what each lets through, without a profile.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, ImageChops, TiffImagePlugin, UnidentifiedImageError
 from PIL import Image as PillowImage
 
 from convcorr_jax.coords import Size
@@ -46,7 +47,8 @@ MAX_PIXELS = 64_000_000
 """The most pixels of an image that is read. A few copies, of three bytes a pixel, stay under a gigabyte."""
 
 # The formats of photographs. Pillow knows forty more, and runs Ghostscript, a program, for one of them.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+_HEIC = re.compile(rb"....ftyp(he[iv][cmsx]|mif1|msf1)", re.DOTALL)
 
 # Rows are converted by parts, so that no more than one part has a copy in each step of the conversion.
 _ROWS = 256
@@ -56,21 +58,21 @@ _MOST_DECODED_PIXELS = 20 * MAX_PIXELS
 
 # How Pillow names the format of stored grey levels: their bits, and I where 0 is white.
 _RAW_GREY = re.compile(r"'[1L];(?P<bits>[248]?)(?P<inverted>I?)")
-_WIDTH, _LENGTH = 256, 257
+_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _PLANES = 256, 257, 258, 262, 284
 
 MIN_SIDE = 16
 """The least width and height of an image that is read. AlexNet's first filter alone is 11 pixels wide."""
 
 
 def read_image(path: str | Path, *, upright: bool = True) -> Image:
-    """Read a photograph as 8-bit RGB.
+    """Read a photograph as 8-bit RGB, from the formats and by the rules of this module.
 
     Grey images are repeated over the channels, transparent pixels are blended with white, and of an animation
     the first frame is read. ``upright`` applies the rotation of the camera that the file's EXIF data state.
 
     Raises:
-        InputError: the file is missing, empty, cut short, not an image, CMYK, deeper than 8 bits a channel,
-            under 16 pixels a side or over 64 megapixels.
+        InputError: the file is missing, empty, cut short, not an image, of other numbers than 8 or 16 bits
+            a channel, under 16 pixels a side or over 64 megapixels.
     """
     path = Path(path)
     check_file(path, "image")
@@ -140,6 +142,9 @@ def _loaded(opened: PillowImage.Image, *, upright: bool) -> PillowImage.Image:
     is_tiff = isinstance(opened, TiffImagePlugin.TiffImageFile)
     turned = opened.getexif().get(ExifTags.Base.Orientation, 1) if is_tiff else 1
     opened.load()
+    if opened.format == "JPEG" and opened.mode == "CMYK" and "adobe" not in opened.info:
+        # Pillow takes inks for inverted, as Adobe's programs store them and state.
+        opened = ImageChops.invert(opened)
     transpose = _INVERSES.get(turned)
     if upright:
         # `ImageOps.exif_transpose` also writes the EXIF data anew, which fails for values that only reading
@@ -168,17 +173,35 @@ def _opened(source: Path | io.BytesIO, *, name: str) -> Iterator[PillowImage.Ima
     """Open an image file and check its head; name the file in every error that its damage causes."""
     try:
         # Pillow warns of large files, which `_check_readable` refuses, and of damage that loses no pixels.
-        with warnings.catch_warnings(action="ignore"), PillowImage.open(source, formats=_FORMATS) as opened:
+        with warnings.catch_warnings(action="ignore"), _open(source, name) as opened:
             _check_readable(name, opened)
             yield opened
     except PillowImage.DecompressionBombError as error:
         raise InputError(_too_large(name)) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not an image that can be read (JPEG or PNG is expected)") from error
+        known = f"{', '.join(_FORMATS)} or HEIC"
+        raise InputError(f"{name} is not an image that can be read ({known} is expected)") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise InputError(f"{name} is damaged or cut short: {error}") from error
+
+
+def _open(source: Path | io.BytesIO, name: str) -> PillowImage.Image:
+    try:
+        return PillowImage.open(source, formats=_FORMATS)
+    except UnidentifiedImageError:
+        with open(source, "rb") if isinstance(source, Path) else io.BytesIO(source.getvalue()) as stream:
+            if not _HEIC.match(stream.read(12)):
+                raise
+    try:
+        from pillow_heif import register_heif_opener  # pyrefly: ignore[missing-import]
+    except ImportError as error:
+        raise InputError(
+            f"{name} is a HEIC image, which the extra convcorr_jax[heic] reads; install it, or save it as JPEG"
+        ) from error
+    register_heif_opener()
+    return PillowImage.open(source, formats=("HEIF",))
 
 
 def _check_readable(name: str, opened: PillowImage.Image) -> None:
@@ -187,12 +210,23 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
         raise InputError(_too_large(name, f" ({width} x {height})"))
     if min(width, height) < MIN_SIDE:
         raise InputError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
-    if opened.mode in ("CMYK", "YCCK", "LAB", "HSV"):
+    if opened.mode in ("YCCK", "LAB", "HSV"):
         raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
     tiles = getattr(opened, "tile", ())
     raw_modes = " ".join(str(tile[3]) for tile in tiles)
-    if opened.mode.startswith(("I", "F")) or ";16" in raw_modes or ";32" in raw_modes:
-        raise InputError(f"{name} has more than 8 bits a channel; convert it to 8 bits first")
+    tags = opened.tag_v2 if isinstance(opened, TiffImagePlugin.TiffImageFile) else {}
+    bits = {16} if ";16" in raw_modes else set(tags.get(_BITS, (8,)))
+    if opened.mode in ("I", "F") or ";32" in raw_modes or not (bits == {16} or max(bits) <= 8):
+        raise InputError(
+            f"{name} has channels of other numbers than 8 or 16 bits without a sign; convert it to 8 bits first"
+        )
+    # Pillow decodes these as if they were of 8 bits, black at 0, or without transparency.
+    is_unknown = tags.get(_PLANES) == 2 or tags.get(_PHOTOMETRIC) == 0 or "transparency" in opened.info
+    if bits == {16} and is_unknown:
+        raise InputError(
+            f"{name} has 16 bits a channel in separate planes, white at 0, or a transparent colour; save it as "
+            "PNG with 8 bits"
+        )
     if opened.format == "BMP" and opened.mode in ("1", "L"):
         # Pillow concludes from a palette of greys how many bits a pixel has; the length of a row has it right.
         bits = 1 if opened.mode == "1" else 8
@@ -222,6 +256,8 @@ def _as_rgb(image: PillowImage.Image) -> Image:
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     for top in range(0, height, _ROWS):
         part = image.crop((0, top, width, min(top + _ROWS, height)))
+        if image.mode.startswith("I;16"):
+            part = PillowImage.fromarray((np.asarray(part) >> 8).astype(np.uint8))
         if has_alpha:
             layer = part.convert("RGBA")
             part = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)

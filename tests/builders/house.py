@@ -81,14 +81,14 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 
 BUDGETS = {
     "backbone": (13, 1973),
-    "cli": (10, 1919),
+    "cli": (10, 1959),
     "datasets": (43, 6947),
     "descriptors": (5, 772),
     "doctor": (6, 1012),
     "estimators": (4, 494),
     "eval": (58, 5262),
     "flow": (9, 1511),
-    "io": (8, 1296),
+    "io": (8, 1366),
     "keypoints": (7, 1390),
     "linear": (20, 3575),
     "metrics": (11, 1974),
@@ -96,11 +96,11 @@ BUDGETS = {
     "pose": (14, 2744),
     "probes": (9, 1555),
     "report": (12, 2698),
-    "runtime": (11, 1876),
+    "runtime": (11, 1907),
     "synthetic": (13, 1981),
     "tasks": (42, 8516),
     "tests": (250, 32300),
-    "top level": (9, 1335),
+    "top level": (9, 1357),
     "train": (4, 260),
 }
 """The most files and lines of each room, of ``eval``, ``train`` and ``tests``.

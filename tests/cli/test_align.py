@@ -234,11 +234,12 @@ def test_points_are_transferred_to_their_matches(written):
 @pytest.mark.parametrize(("ending", "kind"), [(".jpg", b"\xff\xd8"), (".PDF", b"%PDF")])
 def test_the_ending_decides_on_the_format(folder, ending, kind):
     out = folder / f"match{ending}"
-    # The second photograph is grey, and the first is turned by its camera.
+    # The second photograph is grey with 16 bits, and the first is turned by its camera.
     exif = PillowImage.Exif()
     exif[0x0112] = 6
     PillowImage.fromarray(np.rot90(CAT)).save(folder / "a.png", exif=exif)
-    PillowImage.fromarray(CAT).convert("L").save(folder / "b.png")
+    grey = np.asarray(PillowImage.fromarray(CAT).convert("L"))
+    PillowImage.fromarray(grey.astype(np.uint16) * 257).save(folder / "b.png")
     out.write_bytes(b"an older figure")
     assert run("align", folder / "a.png", folder / "b.png", "--out", out).status == 0
     assert out.read_bytes().startswith(kind)

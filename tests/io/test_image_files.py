@@ -2,10 +2,13 @@
 
 import struct
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
+import tifffile
 from PIL import Image as PillowImage
+from PIL import ImageChops
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import (
@@ -193,6 +196,56 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path):
     frames = [PillowImage.new("RGB", (20, 20), color) for color in ("red", "blue")]
     found = saved(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
     assert (found == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("write", ["png", "<", ">", "zlib", "opencv"])
+def test_the_upper_half_of_16_bits_is_read(rng, tmp_path, write, channels):
+    deep = rng.integers(0, 2**16, (600, 20, channels), dtype=np.uint16)
+    deep[:, :10, 3:], deep[:, 10:, 3:] = 0, 65535
+    deep[0], stored = 65535, deep.squeeze()
+    if write in ("png", "opencv"):
+        path = tmp_path / ("a.png" if write == "png" else "a.tif")
+        cv2.imwrite(str(path), stored if channels == 1 else stored[..., [2, 1, 0, 3][:channels]])
+    else:
+        options = {"compression": "zlib"} if write == "zlib" else {"byteorder": write}
+        path, kind = tmp_path / "a.tif", "minisblack" if channels == 1 else "rgb"
+        extra = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+        tifffile.imwrite(path, stored, photometric=kind, **extra, **options)
+    expected = np.broadcast_to(deep[..., :3] / 257, (600, 20, 3)).copy()
+    if channels == 4:
+        expected[:, :10][1:] = 255
+    found = read_image(path)
+    assert (found[0] == 255).all()
+    assert np.abs(found - expected).max() < 1
+
+
+def test_inks_become_colours_whether_or_not_they_are_inverted(tmp_path):
+    photograph = PillowImage.fromarray(PHOTOGRAPH).convert("CMYK")
+    expected = np.asarray(photograph.convert("RGB"))
+    np.testing.assert_array_equal(saved(tmp_path, photograph, "a.tif"), expected)
+    # Pillow writes as Adobe's programs do, and OpenCV reads so.
+    by_adobe = saved(tmp_path, photograph, "a.jpg", quality=100, subsampling=0)
+    np.testing.assert_allclose(by_adobe, cv2.imread(str(tmp_path / "a.jpg"))[..., ::-1], atol=2)
+    content = encoded(ImageChops.invert(photograph), "JPEG", quality=100, subsampling=0)
+    start = content.index(b"\xff\xee\0\x0eAdobe")
+    plain = decode_image(content[:start] + content[start + 16 :], name="inks without Adobe's mark")
+    for found in (by_adobe, plain):
+        np.testing.assert_allclose(found, expected, atol=12)
+        assert np.abs(found.astype(int) - expected).mean() < 2
+
+
+def test_avif_and_heic_are_read(tmp_path):
+    image = PillowImage.fromarray(PHOTOGRAPH)
+    assert np.abs(saved(tmp_path, image, "a.avif", quality=95).astype(int) - PHOTOGRAPH).mean() < 4
+    head = tmp_path / "head.jpg"
+    head.write_bytes(b"\0\0\0 ftypheic" + bytes(90))
+    with pytest.raises(
+        InputError, match=r"extra convcorr_jax\[heic\] reads|damaged or cut short|is not an image"
+    ):
+        read_image(head)
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    assert np.abs(saved(tmp_path, image, "a.heic", quality=95).astype(int) - PHOTOGRAPH).mean() < 4
 
 
 @pytest.mark.parametrize("name", BAD_IMAGES)
