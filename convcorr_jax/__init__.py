@@ -14,15 +14,31 @@ if TYPE_CHECKING:
     from convcorr_jax.matching import spread_matches as spread_matches
     from convcorr_jax.matching import warp_onto_b as warp_onto_b
 
-_FROM_MATCHING = (
-    *("Matches", "PhotographAlignment", "align_photographs", "carry_to_b", "spread_matches", "warp_onto_b"),
-)
+    __version__: str
+
+__all__ = [
+    "Matches",
+    "PhotographAlignment",
+    "__version__",
+    "align_photographs",
+    "carry_to_b",
+    "spread_matches",
+    "warp_onto_b",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that the command line's help does not wait for JAX."""
-    if name not in _FROM_MATCHING:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     from convcorr_jax import matching
 
     return getattr(matching, name)

@@ -1,5 +1,6 @@
 """Two photographs in, correspondences out: known shifts are found, in every frame."""
 
+import importlib.metadata
 from typing import Any
 
 import jax.numpy as jnp
@@ -232,8 +233,10 @@ def test_other_photographs_need_no_new_program(weights):
 def test_the_package_itself_offers_them():
     import convcorr_jax
 
-    assert convcorr_jax.align_photographs is matching.align_photographs
-    for name in convcorr_jax._FROM_MATCHING:
+    assert convcorr_jax.__version__ == importlib.metadata.version("convcorr_jax")
+    assert "align_photographs" in convcorr_jax.__all__
+    assert set(convcorr_jax.__all__) <= set(dir(convcorr_jax))
+    for name in set(convcorr_jax.__all__) - {"__version__"}:
         assert getattr(convcorr_jax, name) is getattr(matching, name)
     with pytest.raises(AttributeError, match="no attribute 'align_photograph'"):
         getattr(convcorr_jax, "align_photograph")  # noqa: B009

@@ -100,7 +100,7 @@ BUDGETS = {
     "synthetic": (13, 1981),
     "tasks": (42, 8516),
     "tests": (250, 32300),
-    "top level": (9, 1357),
+    "top level": (9, 1368),
     "train": (4, 260),
 }
 """The most files and lines of each room, of ``eval``, ``train`` and ``tests``.
