@@ -133,7 +133,7 @@ def script(*, argv: Sequence[str] | None = None) -> None:
     Args:
         argv: the command line's words; by default those of ``sys.argv``.
     """
-    result = json.loads(run(Config, main, __doc__, argv=argv).read_text(encoding="utf-8"))
+    result = json.loads(run(Config, main, __doc__, argv=argv, prints_tables=False).read_text(encoding="utf-8"))
     names = list(result)
     last = "auc_total" if "auc_total" in result else COCO_FIGURES[-1]
     summary = {name: result[name] for name in names[: names.index(last) + 1]}

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from convcorr_jax.runtime import caches
 from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
 from convcorr_jax.runtime.hosts import is_child, supervise
 from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime.tables import write_tables
 
 Config = TypeVar("Config")
 
@@ -23,9 +25,12 @@ def run(
     description: str | None,
     *,
     argv: Sequence[str] | None = None,
+    prints_tables: bool = True,
 ) -> Path:
-    """Parse options into a ``config_class``, run ``main``, and print and return the path of its result.
+    """Parse options into a ``config_class``, run ``main``, print its result, and return the result's path.
 
+    The tables of a ``result.json`` are printed (`convcorr_jax.runtime.tables`), unless ``main`` prints its own,
+    and the path on the last line.
     One process at a time runs with the same output folder, ``out`` or ``output.out`` of the options; another
     one waits for it, and finds its cached stages. Of the hosts of a training run, the first one holds the lock.
     Without ``argv`` the words are those of ``sys.argv``, and the process ends after the script. A script that
@@ -43,6 +48,8 @@ def run(
             return supervise(several.coordinator, hosts=several.hosts, host=several.host)
         with _locked_output(config):
             results.append(main(config))
+        if prints_tables and results[0].name == "result.json" and results[0].is_file():
+            write_tables(json.loads(results[0].read_text(encoding="utf-8")))
         sys.stdout.write(f"{results[0]}\n")
         return 0
 

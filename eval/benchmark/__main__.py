@@ -183,4 +183,4 @@ def _caption(result: dict[str, Any]) -> str:
 if __name__ == "__main__":
     # The peers compute on the processor.
     jax.config.update("jax_platforms", "cpu")
-    run(Config, main, eval.benchmark.__doc__)
+    run(Config, main, eval.benchmark.__doc__, prints_tables=False)

@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import methods, open_pairs
-from eval import experiments, flow_accuracy, keypoint_transfer, receptive_fields, reproduce
+from eval import experiments, flow_accuracy, keypoint_transfer, reproduce
 from tests.builders.processes import end, start
 from tests.builders.shown import result_of
 
@@ -64,7 +64,11 @@ def transfer_config(folder, out, **options):
 
 
 def test_receptive_fields_are_the_papers(tmp_path):
-    result = result_of(receptive_fields.main, receptive_fields.Config(output=Output(tmp_path)))
+    ended = end(start("-m", "eval.receptive_fields", "--out", str(tmp_path)))
+    *lines, last = ended.out.splitlines()
+    assert (ended.status, ended.err, last) == (0, "", str(tmp_path / "result.json"))
+    assert ["pool5", "195", "32", "33.0"] in [line.split() for line in lines]
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     for field in result["layers"].values():
         assert {key: field[key] for key in field["published"]} == field["published"]
 

@@ -1,5 +1,6 @@
 """How scripts end: with the path of their result, or with one sentence and an exit status."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,44 @@ def test_the_result_is_printed_and_a_wrong_option_is_one_sentence(capsys):
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n"), "many" in err) == ("", 1, True)
+
+
+RESULT = {
+    **{"dataset": "cats", "pairs": 900, "protocol": {"alpha": 0.1}, "error": 0.25, "interval": [0.2, 0.3]},
+    "methods": {
+        name: {"pck": {"0.1": pck, "0.2": 1.0}, "interval": {"0.1": [pck - 0.1, 0.9]}, "strict": True}
+        for name, pck in (("flow", 0.81), ("copy", 0.5))
+    },
+    "penalty": {"net": 0.00002, "rgb": 16598.5},
+    "joints": {f"joint {n}": {f"of person {k}": k * n for k in range(20)} for n in range(15)},
+}
+PRINTED = """\
+dataset cats, pairs 900, error 0.250 [0.200, 0.300]
+
+methods pck
+                 0.1    0.2
+flow           0.810  1.000
+      [0.710, 0.900]
+copy           0.500  1.000
+      [0.400, 0.900]
+
+           net    rgb
+penalty  2e-05  16598
+
+joints
+          of person 0  of person 1  of person 2  of person 3  of person 4
+joint 0             0            0            0            0            0
+"""
+
+
+def test_the_numbers_of_a_result_are_tables_of_80_columns(tmp_path, capsys):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(RESULT))
+    run(Config, lambda _: path, None, argv=[])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "\n".join(lines).startswith(PRINTED)
+    assert lines[-3:] == ["(3 more rows and 15 more columns in result.json)", "", str(path)]
+    assert max(map(len, lines[:-1])) <= 80
 
 
 @pytest.mark.parametrize("debug", [False, True])
