@@ -39,7 +39,8 @@ def write_tables(result: Mapping[str, Any]) -> None:
         elif len(row.keys) <= depths.setdefault(top, len(row.keys)) + 1:
             tables.setdefault((top, str(len(row.keys)), *row.numbers), []).append(row)
     console = Console(file=sys.stdout, highlight=False, markup=False, width=_WIDTH)
-    console.print(", ".join(facts))
+    if facts:
+        console.print(", ".join(facts))
     in_order = sorted(tables.values(), key=lambda rows: not any(map(_is_score, rows[0].numbers.values())))
     for rows in in_order[:_MOST_TABLES]:
         _write_table(rows, console)

@@ -174,12 +174,3 @@ def test_the_page_shows_what_the_scripts_found(tmp_path, willow, boxed, monkeypa
 def test_reproduce_refuses_a_folder_without_data(tmp_path):
     with pytest.raises(InputError, match="pf_willow"):
         experiments.experiments(tmp_path, tmp_path)
-
-
-def test_scripts_exit_with_a_sentence(tmp_path):
-    arguments = ["--dataset", "no_such_set", "--protocol", "box", "--out", str(tmp_path / "out")]
-    ended = end(start("-m", "eval.keypoint_transfer", *arguments))
-    assert ended.status == 2
-    assert "no_such_set" in ended.err
-    assert "Traceback" not in ended.err
-    assert len(ended.err.strip().splitlines()) == 1
