@@ -57,10 +57,9 @@ def parse(
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            options = tyro.cli(
+            return tyro.cli(
                 kind, args=words, prog=prog, description=description, config=(tyro.conf.OmitArgPrefixes,)
             )
-        return checked(options)
     except SystemExit as ending:
         if ending.code:
             sentence = _sentence(errors.getvalue())

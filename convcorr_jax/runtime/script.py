@@ -13,7 +13,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import caches
 from convcorr_jax.runtime.ending import DEBUG, exit_process, run_guarded
 from convcorr_jax.runtime.hosts import is_child, supervise
-from convcorr_jax.runtime.options import parse
+from convcorr_jax.runtime.options import checked, parse
 from convcorr_jax.runtime.tables import write_tables
 
 Config = TypeVar("Config")
@@ -41,7 +41,7 @@ def run(
     results: list[Path] = []
 
     def program() -> int:
-        config = parse(config_class, argv, description=description)
+        config = checked(parse(config_class, argv, description=description))
         caches.enable()
         several = getattr(config, "hosts", None)
         if several is not None and several.hosts > 1 and several.coordinator and not is_child():

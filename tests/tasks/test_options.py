@@ -31,14 +31,14 @@ def test_the_defaults_are_those_of_the_script():
 
 
 FLAGS = {
-    **{"--dataset": "rendered", "--data-root": "/", "--rendered-train": "3", "--rendered-test": "2"},
+    **{"--dataset": "lspet", "--data-root": "/data", "--rendered-train": "3", "--rendered-test": "2"},
     **{"--network": "alexnet", "--weights": "a.npz", "--out": "runs/other", "--seed": "5"},
 }
 
 
 def test_flags_are_flat():
     assert parse(Config, [word for flag in FLAGS.items() for word in flag]) == Config(
-        data=Data("rendered", Path("/"), 3, 2),
+        data=Data("lspet", Path("/data"), 3, 2),
         backbone=Backbone("alexnet", Path("a.npz")),
         output=Output(Path("runs/other")),
         seed=5,
