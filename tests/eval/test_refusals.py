@@ -82,7 +82,7 @@ REFUSED = [
 
 ROOT = Path(__file__).parents[2]
 # These read no data set.
-WITHOUT_DATA = ("eval.pose_costs", "eval.score_predictions")
+WITHOUT_DATA = ("eval.pose_costs", "eval.score_predictions", "eval.shipped_models")
 SCRIPTS = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for pattern in ("train/*.py", "eval/*.py", "eval/benchmark/*.py")
