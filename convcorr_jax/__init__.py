@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from convcorr_jax.matching import Matches as Matches
     from convcorr_jax.matching import PhotographAlignment as PhotographAlignment
     from convcorr_jax.matching import align_photographs as align_photographs
+    from convcorr_jax.matching import carry_mask as carry_mask
     from convcorr_jax.matching import carry_to_b as carry_to_b
+    from convcorr_jax.matching import displacements as displacements
     from convcorr_jax.matching import spread_matches as spread_matches
     from convcorr_jax.matching import warp_onto_b as warp_onto_b
 
@@ -21,7 +23,9 @@ __all__ = [
     "PhotographAlignment",
     "__version__",
     "align_photographs",
+    "carry_mask",
     "carry_to_b",
+    "displacements",
     "spread_matches",
     "warp_onto_b",
 ]

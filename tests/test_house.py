@@ -100,7 +100,10 @@ def test_every_room_has_a_list_of_imports():
 
 
 def test_rooms_do_not_import_each_other_in_circles():
-    inside = {room: rooms - {room} for room, rooms in house.ALLOWED_IMPORTS.items()}
+    inside = {
+        room: rooms - {room, house.DRAWS_ITSELF.get(room, room)}
+        for room, rooms in house.ALLOWED_IMPORTS.items()
+    }
     graphlib.TopologicalSorter(inside).prepare()
 
 

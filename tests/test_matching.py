@@ -1,6 +1,7 @@
 """Two photographs in, correspondences out: known shifts are found, in every frame."""
 
 import importlib.metadata
+import re
 from typing import Any
 
 import jax.numpy as jnp
@@ -151,13 +152,100 @@ def test_the_dense_flow_is_in_pixels_of_a(aligned):
 
 def test_resized_photographs_have_the_same_alignment(aligned, rng):
     small_a, small_b = images.resize(A, (90, 133)), images.resize(B, (135, 200))
-    small = matching.change_frames(aligned, small_a.transform, small_b.transform)
+    small = matching.change_frames(aligned, small_a, small_b)
     points = rng.uniform(0, 250, (5, 2))
     found = matching.carry_to_b(small_a.transform(points), small)
     expected = matching.carry_to_b(points, aligned)
     np.testing.assert_allclose(found.b_px, small_b.transform(expected.b_px), atol=1e-3)
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=1e-5)
     assert small.shown_b == pytest.approx((-0.5, -0.5, 199.5, 134.5))
+
+
+@pytest.mark.parametrize(
+    "turn", [matching.Turn(mirrored, count) for mirrored in (False, True) for count in range(4)]
+)
+def test_a_turned_photograph_has_the_matches_of_the_upright_one(aligned, weights, turn):
+    turned = np.ascontiguousarray(turn.back(B))
+    turns = (matching.UPRIGHT, turn)
+    found = matching.align_photographs(A, turned, weights.params, network=ALEXNET, turns=turns)
+    assert found.turn == turn
+    assert turn == matching.UPRIGHT or str(turn) in repr(found)
+    pixels = coords.cell_grid(B.shape[:2]).astype(float)
+    x, y = np.moveaxis(turn.back(pixels), -1, 0).reshape(2, -1)
+    # Where each pixel of B lies in the turned photograph.
+    places = np.zeros((*B.shape[:2], 2))
+    places[y.astype(int), x.astype(int)] = coords.cell_grid(turned.shape[:2]).reshape(-1, 2)
+    cells = aligned.a_to_px(coords.cell_grid((20, 20)).astype(float))[4:16, 4:16].reshape(-1, 2)
+    expected, carried = (matching.carry_to_b(cells, one) for one in (aligned, found))
+    known = coords.inside(expected.b_px, coords.Box(0, 0, B.shape[1] - 1, B.shape[0] - 1))
+    assert known.sum() > 100
+    np.testing.assert_allclose(carried.b_px[known], images.sample(places, expected.b_px[known]), atol=1e-3)
+    np.testing.assert_allclose(carried.confidence, expected.confidence, atol=1e-5)
+    laid = matching.warp_onto_b(A, found, turned.shape[:2])
+    np.testing.assert_allclose(turn.array(laid), matching.warp_onto_b(A, aligned, B.shape[:2]), atol=1)
+    mask = (coords.cell_grid(A.shape[:2]).sum(axis=-1) // 90).astype(np.uint8)
+    assert (turn.array(matching.carry_mask(mask, found)) == matching.carry_mask(mask, aligned)).mean() > 0.999
+
+
+def test_displacements_lead_each_pixel_to_its_place_and_are_unknown_outside_the_box(weights):
+    box = coords.Box(50.0, 40.0, 300.0, 200.0)
+    alignment = matching.align_photographs(A, B, weights.params, network=ALEXNET, box_a=box)
+    flow, pixels = matching.displacements(alignment), coords.cell_grid(A.shape[:2]).astype(float)
+    known = coords.inside(pixels, alignment.shown_a)
+    assert np.isnan(flow[~known]).all()
+    expected = matching.carry_to_b(pixels[known], alignment).b_px
+    np.testing.assert_allclose((pixels + flow)[known], expected, atol=1e-3)
+
+
+def test_labels_are_carried_whole_and_only_to_the_aligned_part(weights, rng):
+    box = coords.Box(100.0, 60.0, 300.0, 200.0)
+    alignment = matching.align_photographs(A, B, weights.params, network=ALEXNET, box_b=box)
+    labels = rng.integers(0, 2**15, A.shape[:2], dtype=np.int16)
+    carried = matching.carry_mask(labels, alignment)
+    assert (carried.dtype, carried.shape) == (labels.dtype, B.shape[:2])
+    places = matching.dense_places(alignment, B.shape[:2])
+    for y, x in rng.integers(0, B.shape[:2], (200, 2)):
+        column, row = (int(np.rint(value)) for value in places[y, x])
+        inside_a = 0 <= row < A.shape[0] and 0 <= column < A.shape[1]
+        shown = coords.inside(np.array([float(x), float(y)]), alignment.shown_b)
+        assert carried[y, x] == (labels[row, column] if inside_a and shown else 0)
+    assert matching.carry_mask(labels > 5, alignment).dtype == np.bool_
+    for wrong in (labels[:-1], labels.astype(np.float32)):
+        with pytest.raises(InputError, match="whole numbers of the shape"):
+            matching.carry_mask(wrong, alignment)
+
+
+def test_the_verdict_tells_an_object_from_another_thing_and_from_a_background(aligned, weights):
+    def judged(a, b):
+        return matching.align_photographs(a, b, weights.params, network=ALEXNET)
+
+    assert aligned.verdict.word == "good"
+    assert not aligned.verdict.static
+    assert judged(CAT, skimage.data.rocket()).verdict.word == "poor"
+    # The background stays; what moves over it has no match where it was.
+    rng, other = np.random.default_rng(0), skimage.data.astronaut()[:110, 180:280]
+    scene = images.resize(rng.integers(0, 255, (24, 36, 3)).astype(np.uint8), (270, 400)).image
+    frames = [scene.copy(), scene.copy()]
+    frames[0][20:130, 20:120] = other
+    frames[1][140:250, 280:380] = other
+    moved = judged(*frames)
+    assert moved.verdict.static
+    assert moved.verdict.word != "good"
+    points = np.array([[50.0, 60.0], [90.0, 90.0]])
+    carried = matching.carry_to_b(points, moved)
+    assert matching.judge(moved, carried=carried).probability == pytest.approx(carried.confidence.mean())
+    absent = matching.carry_to_b(np.full((1, 2), np.nan), moved)
+    assert matching.judge(moved, carried=absent) == moved.verdict
+
+
+def test_an_alignment_shows_itself_in_a_line_and_as_a_figure(aligned):
+    shown = re.compile(
+        r"PhotographAlignment\(a of 400 x 270 pixels, b of 400 x 270; 20 x 20 cells of a; good, 0\.\d\d\)"
+    )
+    assert shown.fullmatch(repr(aligned))
+    assert f'alt="{aligned!r}" src="data:image/webp;base64,' in aligned._repr_html_()
+    texts = [text.get_text() for text in aligned.plot(points_px=np.array([[200.0, 120.0]])).texts]
+    assert any(text.startswith("Good: ") for text in texts)
 
 
 def test_boxes_are_aligned_with_a_margin_and_take_away_place_and_size(weights):
@@ -201,6 +289,7 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
     "no weights of it": ({"recipe": Recipe(("fc6",), (227,))}, "weights of alexnet end before fc6"),
     "too many cells": ({"recipe": Recipe(("conv1",), (340,))}, "conv1 has 84 x 84 cells"),
     "too small for it": ({"recipe": Recipe(("conv5",), (20,))}, "20 x 20 pixels is too small"),
+    "no turns": ({"turns": ()}, "turns are empty"),
     "negative smoothness": ({"smoothness": -1.0}, "smoothness is -1.0; a finite number"),
     "no smoothness": ({"smoothness": np.nan}, "smoothness is nan"),
     "a reversed box": ({"box_a": coords.Box(50.0, 10.0, 40.0, 60.0)}, "has no area"),

@@ -6,7 +6,7 @@ Unlike the options, this module imports JAX.
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +17,20 @@ from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.arguments import point_values
 from convcorr_jax.cli.pairs import Files, Inputs, Pair
 from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
-from convcorr_jax.io import write_arrays, write_points, written_whole
-from convcorr_jax.report import alignment_figure, match_page, matched_pair, matches_data
+from convcorr_jax.io import write_arrays, write_flow, write_labels, write_points, written_whole
+from convcorr_jax.report import alignment_figure, match_page, matched_pair, matches_data, verdict_sentence
 
 # A page shows the matches for these multiples of the smoothness, too.
 _PAGE_FACTORS = (0.25, 0.5, 2.0, 4.0)
 
 
 class Aligned(NamedTuple):
-    """An aligned pair: a line on settings and agreement, the energy without a full stop, the JSON object."""
+    """An aligned pair: sentences on its verdict, without and with advice, and on settings; the JSON object."""
 
     alignment: matching.PhotographAlignment
+    verdict: str
+    advice: str
     caption: str
-    energy: str
     values: dict[str, Any]
 
 
@@ -40,10 +41,18 @@ class Aligner:
     weights: Weights
     recipe: Recipe
     smoothness: float | None
+    turns: tuple[matching.Turn, ...]
 
     @classmethod
     def load(
-        cls, network: str, *, layers: tuple[str, ...], weights: Path | None, smoothness: float | None
+        cls,
+        network: str,
+        *,
+        layers: tuple[str, ...],
+        weights: Path | None,
+        smoothness: float | None,
+        mirror: bool,
+        rotate: bool,
     ) -> "Aligner":
         """Read the weights and check the settings; None and no layers mean those of the network's recipe."""
         loaded = load(network, path=weights)
@@ -52,14 +61,21 @@ class Aligner:
             recipe = dataclasses.replace(recipe, layers=layers)
         # Layers that the network lacks are refused now, before photographs are read.
         descriptor_grid(loaded.network, recipe)
-        return cls(loaded, recipe, smoothness)
+        turns = (matching.UPRIGHT, *(matching.TURNED if rotate else ()))
+        if mirror:
+            turns += tuple(turn._replace(mirrored=True) for turn in turns)
+        return cls(loaded, recipe, smoothness, turns)
 
     def align(self, pair: Pair, inputs: Inputs, files: Files) -> Aligned:
         """Align a pair, and write its figure, its arrays and its table, all or none."""
-        alignment = self._alignment(pair, inputs, self._smoothness(pair))
+        alignment = self._alignment(pair, inputs, self._smoothness(pair), self.turns)
         matches = matching.spread_matches(alignment)
         points = inputs.points
         carried = None if points is None else matching.carry_to_b(points.points, alignment)
+        verdict, sentence = (
+            matching.judge(alignment, carried=carried),
+            verdict_sentence(alignment, carried=carried),
+        )
         settings = self._settings(pair)
         caption = _caption(settings, alignment)
         figure = alignment_figure(
@@ -79,10 +95,21 @@ class Aligner:
             if files.table is not None and points is not None and carried is not None:
                 table = stack.enter_context(written_whole(files.table))
                 write_points(table, points.names, carried.b_px, confidence=carried.confidence)
-        values = {**settings, **files._asdict(), **_results(alignment), "points": []}
+            if files.mask is not None and inputs.mask is not None:
+                write_labels(
+                    stack.enter_context(written_whole(files.mask)), matching.carry_mask(inputs.mask, alignment)
+                )
+            if files.flow is not None:
+                flow, path = matching.displacements(alignment), stack.enter_context(written_whole(files.flow))
+                if files.flow.suffix.lower() == ".flo":
+                    write_flow(path, flow)
+                else:
+                    write_arrays(path, flow=flow.astype(np.float32))
+        judged = {"verdict": verdict.word, "probability": verdict.probability, "static": verdict.static}
+        values = {**settings, **files._asdict(), **judged, **_results(alignment), "points": []}
         if points is not None and carried is not None:
             values["points"] = point_values(points.names, carried.b_px, confidence=carried.confidence)
-        return Aligned(alignment, caption, _energy(alignment), values)
+        return Aligned(alignment, sentence, _with_advice(sentence, verdict, self.turns), caption, values)
 
     def explorer(self, pair: Pair, inputs: Inputs, aligned: Aligned) -> dict[str, Any]:
         """Align a pair for several values of smoothness, and return its part of a page's data."""
@@ -90,9 +117,18 @@ class Aligner:
         alignments = {own: aligned.alignment}
         for factor in _PAGE_FACTORS:
             smoothness = factor * own
-            alignments[smoothness] = self._alignment(pair, inputs, smoothness)
+            alignments[smoothness] = self._alignment(pair, inputs, smoothness, (aligned.alignment.turn,))
         name, method = f"{pair.a.name} and {pair.b.name}", " + ".join(self.recipe.layers)
-        matched = matched_pair(name, inputs.a, inputs.b, alignments, method=method)
+        matched = matched_pair(
+            name,
+            inputs.a,
+            inputs.b,
+            alignments,
+            method=method,
+            verdict=aligned.verdict,
+            reliable=matching.DOUBTFUL_POINT,
+            file_names=(pair.a.name, pair.b.name),
+        )
         (data,) = matches_data([matched], smoothness=own)["pairs"]
         return data
 
@@ -112,7 +148,9 @@ class Aligner:
             return matching.default_smoothness(pair.box_a, pair.box_b)
         return self.smoothness
 
-    def _alignment(self, pair: Pair, inputs: Inputs, smoothness: float) -> matching.PhotographAlignment:
+    def _alignment(
+        self, pair: Pair, inputs: Inputs, smoothness: float, turns: Sequence[matching.Turn]
+    ) -> matching.PhotographAlignment:
         return matching.align_photographs(
             inputs.a,
             inputs.b,
@@ -122,6 +160,7 @@ class Aligner:
             box_a=pair.box_a,
             box_b=pair.box_b,
             smoothness=smoothness,
+            turns=turns,
         )
 
     def _settings(self, pair: Pair) -> dict[str, Any]:
@@ -172,6 +211,8 @@ def _results(alignment: matching.PhotographAlignment) -> dict[str, Any]:
     return {
         "cells": alignment.mutual.shape,
         "mutual": float(alignment.mutual.mean()),
+        "b_mirrored": alignment.turn.mirrored,
+        "b_turned_degrees": 90 * alignment.turn.quarter_turns,
         "energy_data": data,
         "energy_deformation": deformation,
         "rounds": alignment.forward.rounds,
@@ -186,10 +227,12 @@ def _caption(settings: Mapping[str, Any], alignment: matching.PhotographAlignmen
     )
 
 
-def _energy(alignment: matching.PhotographAlignment) -> str:
-    data, deformation = alignment.forward.energy
-    converged = "" if alignment.forward.converged else ", not converged"
-    return (
-        f"Energy {data + deformation:.1f} (data {data:.1f}, deformation {deformation:.1f}) "
-        f"after {alignment.forward.rounds} rounds{converged}"
-    )
+_TRY = {matching.MIRRORED: "--mirror auto", matching.TURNED[0]: "--rotate auto"}
+
+
+def _with_advice(sentence: str, verdict: matching.Verdict, turns: Sequence[matching.Turn]) -> str:
+    """Return the sentence of a verdict, with what else could be tried unless it is good."""
+    untried = [option for turn, option in _TRY.items() if turn not in turns]
+    if verdict.word == "good" or not untried:
+        return f"{sentence}."
+    return f"{sentence}; if b may be mirrored or turned, try {' and '.join(untried)}."

@@ -10,6 +10,8 @@ from convcorr_jax.cli.arguments import read_photograph
 from convcorr_jax.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convcorr_jax import coords
     from convcorr_jax.io import NamedPoints
     from convcorr_jax.shapes import Image
@@ -19,17 +21,18 @@ PHOTOGRAPH_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 # Python's objects take fifty times the bytes of a table; fifty thousand pairs take a quarter of it.
 _MAX_BYTES = 2**24
-_COLUMNS = ("a", "b", "box_a", "box_b", "points")
+_COLUMNS = ("a", "b", "box_a", "box_b", "points", "mask")
 
 
 class Pair(NamedTuple):
-    """Two photographs to align, as files, with the boxes of their objects and a table of points of a."""
+    """Two photographs to align, as files, with the boxes of their objects, and points and a mask of a."""
 
     a: Path
     b: Path
     box_a: "coords.Box | None" = None
     box_b: "coords.Box | None" = None
     points: Path | None = None
+    mask: Path | None = None
 
 
 class Files(NamedTuple):
@@ -38,33 +41,43 @@ class Files(NamedTuple):
     figure: Path
     arrays: Path
     table: Path | None
+    mask: Path | None
+    flow: Path | None = None
 
     @classmethod
     def beside(cls, figure: Path, pair: Pair) -> "Files":
         """Name the other files of a pair after its figure."""
         table = None if pair.points is None else figure.with_suffix(".csv")
-        return cls(figure, figure.with_suffix(".npz"), table)
+        mask = None if pair.mask is None else figure.with_name(f"{figure.stem}-mask.png")
+        return cls(figure, figure.with_suffix(".npz"), table, mask)
 
 
 class Inputs(NamedTuple):
-    """The content of a pair's files: 8-bit RGB, and points in pixels of a if the pair has them."""
+    """The content of a pair's files: 8-bit RGB, and points in pixels of a and its mask if the pair has them."""
 
     a: "Image"
     b: "Image"
     points: "NamedPoints | None"
+    mask: "np.ndarray | None"
 
 
 def read_inputs(pair: Pair) -> Inputs:
-    """Read a pair's photographs and points, without importing JAX; refuse points outside a."""
+    """Read a pair's files, without importing JAX; refuse points outside a, and a mask of another size."""
     from convcorr_jax import coords
-    from convcorr_jax.io import read_points
+    from convcorr_jax.io import read_labels, read_points
 
     a = read_photograph(pair.a, box=pair.box_a)
     b = read_photograph(pair.b, box=pair.box_b)
-    if pair.points is None:
-        return Inputs(a, b, None)
-    named = read_points(pair.points)
+    mask = None if pair.mask is None else read_labels(pair.mask)
     height, width = a.shape[:2]
+    if mask is not None and mask.shape != (height, width):
+        raise InputError(
+            f"{pair.mask} has {mask.shape[1]} x {mask.shape[0]} pixels, and {pair.a} {width} x {height}; a "
+            "mask of its size is expected"
+        )
+    if pair.points is None:
+        return Inputs(a, b, None, mask)
+    named = read_points(pair.points)
     inside = coords.inside(named.points, coords.whole_image((height, width)))
     for name, (x, y), is_inside in zip(named.names, named.points, inside, strict=True):
         if not is_inside:
@@ -72,7 +85,7 @@ def read_inputs(pair: Pair) -> Inputs:
                 f"point {name} of {pair.points}, ({x:g}, {y:g}), is outside {pair.a} "
                 f"of {width} x {height} pixels"
             )
-    return Inputs(a, b, named)
+    return Inputs(a, b, named, mask)
 
 
 def list_photographs(folder: Path) -> list[Path]:
@@ -109,7 +122,7 @@ def one_to_all(a: Path, folder: Path) -> list[Pair]:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Read a table of pairs: a CSV file with the columns a, b and, if wanted, box_a, box_b and points.
+    """Read a table of pairs: a CSV file with the columns a, b and, if wanted, box_a, box_b, points and mask.
 
     A box is four numbers with spaces, ``x0 y0 x1 y1``. Paths are relative to the folder of the table. An empty
     entry is absent. All else, such as an unknown or repeated column or a short row, is an `InputError`.
@@ -161,13 +174,14 @@ def _pair(entries: Mapping[str, str], folder: Path, where: str) -> Pair:
     for column in ("a", "b"):
         if not entries[column]:
             raise InputError(f"{where} has no {column}; the path of a photograph is expected")
-    points = entries.get("points")
+    points, mask = entries.get("points"), entries.get("mask")
     return Pair(
         folder / entries["a"],
         folder / entries["b"],
         _box(entries.get("box_a", ""), f"box_a in {where}"),
         _box(entries.get("box_b", ""), f"box_b in {where}"),
         folder / points if points else None,
+        folder / mask if mask else None,
     )
 
 

@@ -32,7 +32,9 @@ from convcorr_jax.io.image_files import encoded_image_size as encoded_image_size
 from convcorr_jax.io.image_files import image_size as image_size
 from convcorr_jax.io.image_files import read_image as read_image
 from convcorr_jax.io.image_files import read_labels as read_labels
+from convcorr_jax.io.image_files import write_flow as write_flow
 from convcorr_jax.io.image_files import write_image as write_image
+from convcorr_jax.io.image_files import write_labels as write_labels
 from convcorr_jax.io.json_files import check_fields as check_fields
 from convcorr_jax.io.json_files import json_array as json_array
 from convcorr_jax.io.json_files import json_file as json_file

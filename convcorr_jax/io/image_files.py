@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import ExifTags, ImageChops, TiffImagePlugin, UnidentifiedImageError
 from PIL import Image as PillowImage
 
@@ -120,6 +120,29 @@ def write_image(path: str | Path, image: Image) -> None:
     """Write an 8-bit RGB image in the format of the file name's ending."""
     with written_whole(path) as temporary:
         PillowImage.fromarray(image).save(temporary)
+
+
+def write_labels(path: str | Path, labels: Shaped[np.ndarray, "height width"]) -> None:
+    """Write truth values or whole numbers as grey levels, for `read_labels`; refuse all but 0 to 255."""
+    if labels.dtype.kind not in "biu" or (labels.size and not 0 <= labels.min() <= labels.max() <= 255):
+        raise InputError(f"the labels for {path} are {labels.dtype}; whole numbers from 0 to 255 are expected")
+    with written_whole(path) as temporary:
+        PillowImage.fromarray(labels.astype(np.uint8)).save(temporary)
+
+
+_FLO_NUMBER, _UNKNOWN_FLOW = 202021.25, 1.666666752e9
+
+
+def write_flow(path: str | Path, flow: Float[np.ndarray, "height width 2"]) -> None:
+    """Write a flow in Middlebury's format, ``.flo``; NaN becomes its number for unknown flow.
+
+    The file has the number 202021.25, the width, the height, and u and v of each pixel, row by row, of 32 bits
+    each, little-endian. Source: Baker et al. 2011, "A Database and Evaluation Methodology for Optical Flow".
+    """
+    height, width = flow.shape[:2]
+    head = np.array([_FLO_NUMBER], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
+    with written_whole(path) as temporary:
+        temporary.write_bytes(head + np.where(np.isnan(flow), _UNKNOWN_FLOW, flow).astype("<f4").tobytes())
 
 
 def _size(source: Path | io.BytesIO, *, name: str) -> Size:

@@ -24,9 +24,11 @@ from convcorr_jax.report.explorer import matched_pair as matched_pair
 from convcorr_jax.report.explorer import matches_data as matches_data
 from convcorr_jax.report.figures import ablation_curves as ablation_curves
 from convcorr_jax.report.figures import alignment_figure as alignment_figure
+from convcorr_jax.report.figures import figure_element as figure_element
 from convcorr_jax.report.figures import joint_curves as joint_curves
 from convcorr_jax.report.figures import joint_error_histograms as joint_error_histograms
 from convcorr_jax.report.figures import people_figure as people_figure
+from convcorr_jax.report.figures import verdict_sentence as verdict_sentence
 from convcorr_jax.report.grids import Segmented as Segmented
 from convcorr_jax.report.grids import contact_sheet as contact_sheet
 from convcorr_jax.report.grids import draw_annotations as draw_annotations

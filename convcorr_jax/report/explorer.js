@@ -371,8 +371,11 @@ function decodeMethod(method) {
     ...method,
     match(point, level) {
       const [x, y] = cellOf(point), [u, v] = interpolate(flow, method.size, 2, level * cells * 2, x, y);
+      const [column, row] = [x, y].map((cell, axis) => Math.min(Math.max(cell, 0), method.size[axis] - 1));
+      // Beyond the outermost cells, places move on as b was turned.
+      const [[xx, xy], [yx, yy]] = method.beyond, dx = x - column, dy = y - row;
       return {
-        place: [bx * (x + u) + b0, by * (y + v) + b1],
+        place: [bx * (column + u + xx * dx + xy * dy) + b0, by * (row + v + yx * dx + yy * dy) + b1],
         confidence: confidence && interpolate(confidence, method.size, 1, level * cells, x, y)[0],
       };
     },

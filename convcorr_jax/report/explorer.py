@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
-from convcorr_jax.matching import PhotographAlignment
+from convcorr_jax.matching import UPRIGHT, PhotographAlignment, Turn
 from convcorr_jax.report.drawing import limbs
 from convcorr_jax.report.page import Section, Widget, render_page
 from convcorr_jax.report.plots import array_text, image_url
@@ -38,6 +38,7 @@ class MethodMatches(NamedTuple):
     flow: Float[np.ndarray, "smoothness h w 2"]
     confidence: Float[np.ndarray, "smoothness h w"] | None = None
     data_cost: Float[np.ndarray, "h w h_b w_b"] | None = None
+    turn: Turn = UPRIGHT
 
 
 class MatchedPair(NamedTuple):
@@ -89,6 +90,7 @@ def matched_pair(
         np.stack([np.asarray(alignment.forward.flow) for alignment in chosen]),
         np.stack([alignment.confidence for alignment in chosen]),
         np.asarray(first.data_cost),
+        first.turn,
     )
     methods = (aligned, copy_matches(aligned))
     return MatchedPair(name, a, b, methods, verdict=verdict, reliable=reliable, file_names=file_names)
@@ -97,7 +99,9 @@ def matched_pair(
 def copy_matches(method: MethodMatches) -> MethodMatches:
     """Return the method without flow on the cells of another method: each cell matches the same cell of b."""
     smoothness, flow = method.smoothness[:1], np.zeros_like(method.flow[:1])
-    return method._replace(name="copy", smoothness=smoothness, flow=flow, confidence=None, data_cost=None)
+    return method._replace(
+        name="copy", smoothness=smoothness, flow=flow, confidence=None, data_cost=None, turn=UPRIGHT
+    )
 
 
 def match_page(title: str, data: Mapping[str, Any], *, facts: Mapping[str, str], text: str = "") -> str:
@@ -168,6 +172,8 @@ def _method_data(method: MethodMatches, pair: MatchedPair, smoothness: float | N
         "size": [width, height],
         "a_to_px": _transform_data(method.a_to_px),
         "b_to_px": _transform_data(method.b_to_px),
+        # A step along x or y of a is this step of b.
+        "beyond": method.turn.places_back(np.eye(2), 1).T.tolist(),
         "smoothness": list(method.smoothness),
         "shown": shown,
         "flow": array_text(method.flow.astype("<f4")),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,20 @@ from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from convcorr_jax import coords, images
-from convcorr_jax.matching import Matches, PhotographAlignment, change_frames, dense_flow, warp_onto_b
+from convcorr_jax.matching import (
+    DOUBTFUL_POINT,
+    Matches,
+    PhotographAlignment,
+    change_frames,
+    dense_flow,
+    judge,
+    warp_onto_b,
+)
 from convcorr_jax.metrics import column_of, x_error_histogram
 from convcorr_jax.report.drawing import pixels, skeleton
 from convcorr_jax.report.grids import image_grid
 from convcorr_jax.report.matches import MatchPanels, match_figure
-from convcorr_jax.report.plots import error_histograms, pck_curves
+from convcorr_jax.report.plots import error_histograms, image_url, pck_curves
 from convcorr_jax.shapes import Image
 
 # Longer side of each image in the figure: a PNG of four such panels is smaller than 1.5 MB.
@@ -35,11 +44,12 @@ def alignment_figure(
 ) -> Figure:
     """Draw two images and how they were aligned by `align_photographs`, with matches as lines.
 
-    Points of a that were ``carried`` to b are drawn bold. The caption is the last line of the figure.
+    Points of a that were ``carried`` to b are drawn bold, and doubtful ones as grey rings. The verdict is on
+    these points, or on the pair. The caption is the last line of the figure.
     """
     small_a, small_b = (images.resize_longest_side(one, min(_PANEL_PX, max(one.shape[:2]))) for one in (a, b))
     to_small = (small_a.transform, small_b.transform)
-    small = change_frames(alignment, *to_small)
+    small = change_frames(alignment, small_a, small_b)
     size_a, size_b = small_a.image.shape[:2], small_b.image.shape[:2]
     outside_a = ~coords.inside(coords.cell_grid(size_a), small.shown_a)
     outside_b = ~coords.inside(coords.cell_grid(size_b), small.shown_b)
@@ -64,13 +74,27 @@ def alignment_figure(
         longest=longest_px * float(small_a.transform.scale.mean()),
         titles=(name_a, name_b, f"flow of {name_a}", f"{name_a} laid onto {name_b}"),
         key=f"Colour: where a pixel of {name_a} moves; at the rim by {longest_px:g} px or more.",
+        verdict=verdict_sentence(alignment, carried=carried),
         caption=caption,
         boxes=(small.shown_a if outside_a.any() else None, small.shown_b if outside_b.any() else None),
+        doubtful_matches=lines.confidence < DOUBTFUL_POINT,
         points_a=points.a_px,
         points_b=points.b_px,
+        doubtful_points=points.confidence < DOUBTFUL_POINT,
         point_names=point_names,
     )
     return match_figure(panels, panel_px=_PANEL_PX)
+
+
+def verdict_sentence(alignment: PhotographAlignment, *, carried: Matches | None = None) -> str:
+    """Return the verdict on the points that were carried, or on the pair, and how b was turned, in words."""
+    turned = f"; b was {alignment.turn}" if str(alignment.turn) else ""
+    return f"{judge(alignment, carried=carried).sentence}{turned}"
+
+
+def figure_element(figure: Figure, *, description: str) -> str:
+    """Return a figure as an HTML element that needs no file."""
+    return f'<img style="max-width: 100%" alt="{escape(description)}" src="{image_url(pixels(figure))}">'
 
 
 _NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ from convcorr_jax.report.drawing import (
 )
 
 _LEGEND_PX = 84
+_GREY = (0.45, 0.45, 0.45)
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,15 @@ class MatchPanels:
     titles: tuple[str, str, str, str]
     """Titles of a, b, the flow and the warped image."""
     key: str
+    verdict: str = ""
     caption: str = ""
     boxes: tuple[coords.Box | None, coords.Box | None] = (None, None)
     points_a: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))
     """Points of a that were transferred to b; they are drawn bold, and the other lines pale."""
     points_b: Float[np.ndarray, "n 2"] = field(default_factory=lambda: np.zeros((0, 2)))
+    doubtful_matches: Bool[np.ndarray, " m"] | None = None
+    """Whether each match is drawn as grey rings and a thin line; by default none is."""
+    doubtful_points: Bool[np.ndarray, " n"] | None = None
     point_names: Sequence[str] = ()
 
 
@@ -82,19 +88,26 @@ def match_figure(panels: MatchPanels, *, panel_px: int = 480) -> Figure:
     side = _LEGEND_PX - MARGIN_PX
     add_panel(figure, flow_wheel(3 * side), (MARGIN_PX, bottom), coords.Size(side, side), "")
     left, middle = MARGIN_PX + side + GAP_PX, bottom + side / 2
-    add_text(figure, (left, middle - (10 if panels.caption else 0)), panels.key)
-    add_text(figure, (left, middle + 10), panels.caption, alpha=0.7)
+    if panels.verdict:
+        add_text(figure, (left, middle - 20), f"{panels.verdict[0].upper()}{panels.verdict[1:]}.")
+    add_text(figure, (left, middle), panels.key, alpha=0.7)
+    add_text(figure, (left, middle + 20), panels.caption, alpha=0.7)
     return figure
 
 
 def _draw_matches(figure: Figure, axes: tuple[Axes, Axes], panels: MatchPanels) -> None:
     """Draw the lines between matches, then those between transferred points."""
     colors = position_colors(panels.matches_a, panels.a.shape[:2])
-    _draw_lines(figure, axes, (panels.matches_a, panels.matches_b), colors, pale=len(panels.points_a) > 0)
+    opacity = 0.3 if len(panels.points_a) else 0.9
+    ends = (panels.matches_a, panels.matches_b)
+    _draw_lines(figure, axes, ends, colors, panels.doubtful_matches, opacity=opacity)
     colors = name_colors(len(panels.points_a))
-    _draw_lines(figure, axes, (panels.points_a, panels.points_b), colors)
-    for side, points in zip(axes, (panels.points_a, panels.points_b), strict=True):
-        draw_points(side, points, names=panels.point_names, colors=colors)
+    if panels.doubtful_points is not None:
+        colors[panels.doubtful_points] = _GREY
+    ends = (panels.points_a, panels.points_b)
+    _draw_lines(figure, axes, ends, colors, panels.doubtful_points, opacity=0.9)
+    for side, points in zip(axes, ends, strict=True):
+        draw_points(side, points, names=panels.point_names, colors=colors, hollow=panels.doubtful_points)
 
 
 def _draw_lines(
@@ -102,19 +115,29 @@ def _draw_lines(
     axes: tuple[Axes, Axes],
     ends: tuple[np.ndarray, np.ndarray],
     colors: np.ndarray,
+    doubtful: np.ndarray | None,
     *,
-    pale: bool = False,
+    opacity: float,
 ) -> None:
-    """Draw lines across two panels, with a dot at either end."""
+    """Draw lines across two panels, with a dot at either end; doubtful ones thin and grey, with rings."""
     to_figure = figure.transFigure.inverted()
     start, end = (
         to_figure.transform(side.transData.transform(points)) for side, points in zip(axes, ends, strict=True)
     )
-    opacity = 0.3 if pale else 0.9
-    segments = list(np.stack([start, end], axis=1))
-    lines = LineCollection(segments, colors=colors, linewidths=1.1, alpha=opacity, transform=figure.transFigure)
+    doubtful = np.zeros(len(colors), bool) if doubtful is None else doubtful
+    colors = np.where(doubtful[:, None], _GREY, colors)
+    lines = LineCollection(
+        list(np.stack([start, end], axis=1)),
+        colors=colors,
+        linewidths=np.where(doubtful, 0.6, 1.1),
+        alpha=opacity,
+        transform=figure.transFigure,
+    )
     # Above the panels, which are drawn in the order of zorder as well.
     lines.set_zorder(10)
     figure.add_artist(lines)
     for side, points in zip(axes, ends, strict=True):
-        side.scatter(*points.T, s=14, c=colors, edgecolors="white", linewidths=0.5, alpha=opacity)
+        inside = np.where(doubtful[:, None], (*_GREY, 0.0), np.insert(colors, 3, opacity, axis=1))
+        edges = np.where(doubtful[:, None], (*_GREY, opacity), (1.0, 1.0, 1.0, opacity))
+        style: dict[str, Any] = {"edgecolors": edges, "linewidths": np.where(doubtful, 0.9, 0.5)}
+        side.scatter(*points.T, s=14, c=inside, **style)

@@ -21,6 +21,9 @@ _EVERYTHING = {
     *("matching", "keypoints", "patches", "probes", "pose", "report", "runtime", "tasks"),
     "estimators",
 }
+DRAWS_ITSELF = {"matching": "report"}
+"""A room whose results have a figure, and the room that draws it, which is imported when it is asked for."""
+
 ALLOWED_IMPORTS = {
     "errors": set(),
     "arrays": {"errors"},
@@ -34,7 +37,7 @@ ALLOWED_IMPORTS = {
     "flow": _FRAMES,
     "backbone": _FILES,
     "descriptors": {*_FILES, "backbone"},
-    "matching": {*_FEATURES, "flow", "retrieval"},
+    "matching": {*_FEATURES, "flow", "retrieval", "report"},
     "datasets": {*_FILES, "metrics", "runtime"},
     "synthetic": _SOURCES,
     "doctor": _SOURCES,
@@ -81,26 +84,27 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 
 BUDGETS = {
     "backbone": (13, 1973),
-    "cli": (10, 1959),
+    "cli": (10, 2046),
     "datasets": (43, 6947),
-    "descriptors": (5, 772),
+    "descriptors": (5, 773),
     "doctor": (6, 1012),
     "estimators": (4, 494),
     "eval": (58, 5262),
     "flow": (9, 1511),
-    "io": (8, 1366),
+    "io": (8, 1394),
     "keypoints": (7, 1390),
     "linear": (20, 3575),
+    "matching": (4, 600),
     "metrics": (11, 1974),
     "patches": (4, 410),
     "pose": (14, 2744),
     "probes": (9, 1555),
-    "report": (12, 2698),
+    "report": (12, 2753),
     "runtime": (12, 2052),
     "synthetic": (13, 1981),
-    "tasks": (42, 8516),
-    "tests": (250, 32455),
-    "top level": (9, 1373),
+    "tasks": (42, 8372),
+    "tests": (250, 32580),
+    "top level": (8, 1135),
     "train": (4, 260),
 }
 """The most files and lines of each room, of ``eval``, ``train`` and ``tests``.

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import jax
 import numpy as np
 import pytest
@@ -94,11 +95,10 @@ def test_the_object_says_what_the_summary_and_the_files_say(written):
     settings = json.loads(str(written.arrays["settings"]))
     assert {name: pair[name] for name in settings} == settings
     assert pair["cells"] == list(written.arrays["confidence"].shape)
-    shown = re.escape(f"; {100 * pair['mutual']:.0f} % of 400 cells agree")
-    assert re.search(rf"alexnet [\w +]+conv5, smoothness 0.2{shown}", written.ended.out)
-    data, deformation, rounds = (pair[name] for name in ("energy_data", "energy_deformation", "rounds"))
-    energy = re.escape(f"(data {data:.1f}, deformation {deformation:.1f}) after {rounds} rounds")
-    assert re.search(rf"Energy {data + deformation:.1f} {energy}.*; [\d.]+ seconds", written.ended.out)
+    percent = f"{100 * pair['probability']:.0f} % of the matches are expected to be right"
+    assert written.ended.out.startswith(f"{pair['verdict']}: {percent}")
+    shown = re.escape(f"; {100 * pair['mutual']:.0f} % of 400 cells agree both ways. ")
+    assert re.search(rf"alexnet [\w +]+conv5, smoothness 0.2{shown}[\d.]+ seconds", written.ended.out)
     table = read_points(written.folder / "match.csv")
     assert tuple(one["name"] for one in pair["points"]) == table.names
     np.testing.assert_allclose([(one["x"], one["y"]) for one in pair["points"]], table.points, atol=1e-2)
@@ -171,7 +171,7 @@ def test_pairs_of_a_table_have_boxes_and_points_of_their_own(several):
     assert ended.status == 2
     assert "none.png does not exist" in ended.err
     first, last = ended.out.splitlines()
-    assert re.fullmatch(rf"1\.png 2\.jpg: \d+ % of cells agree both ways; {out / '1-2.png'}", first)
+    assert re.fullmatch(rf"1\.png 2\.jpg: \w+: \d+ % of the matches .*; {out / '1-2.png'}", first)
     assert last.startswith("1 of 2 pairs; ")
     one, _ = json.loads((out / "index.json").read_text())["pairs"]
     assert one["box_a"] == [20, 10, 380, 260]
@@ -189,6 +189,31 @@ def test_the_help_states_the_smoothness_of_the_library_and_the_arrays(written):
         *("cells_b", "places_a", "flow_back", "matched_a", "matched_b", "matched_confidence"),
         *("shown_a", "shown_b", "energy_data", "energy_smoothness", "settings"),
     } == set(written.arrays)
+
+
+@needs_weights
+def test_a_mirrored_photograph_a_mask_and_a_dense_flow(folder):
+    PillowImage.fromarray(CAT[24:294, 440:40:-1]).save(folder / "b.png")
+    mask = np.zeros((270, 400), np.uint8)
+    mask[60:220, 120:330] = 3
+    PillowImage.fromarray(mask).save(folder / "mask.png")
+    options = ("--mask", folder / "mask.png", "--mirror", "auto", "--out", folder / "m.png")
+    for flow in ("m.flo", "n.npz"):
+        ended = run("align", folder / "a.png", folder / "b.png", "--flow", folder / flow, *options, "--json")
+        (pair,) = json.loads(ended.out)["pairs"]
+        assert (pair["b_mirrored"], pair["b_turned_degrees"], pair["flow"]) == (True, 0, str(folder / flow))
+    # OpenCV reads the file as any other program does.
+    flow = cv2.readOpticalFlow(str(folder / "m.flo"))
+    np.testing.assert_array_equal(flow, np.load(folder / "n.npz")["flow"])
+    places = coords.cell_grid((270, 400)) + flow
+    # A pixel of a is 40 to the left and 24 higher in what b mirrors.
+    error = np.linalg.norm(places - [[399 + 40, -24]] - coords.cell_grid((270, 400)) * [-1, 1], axis=-1)
+    assert np.median(error[60:220, 120:330]) < 4
+    carried = np.asarray(PillowImage.open(folder / "m-mask.png"))
+    expected = np.zeros((270, 400), np.uint8)
+    expected[36:196, 440 - 330 : 440 - 120] = 3
+    assert set(np.unique(carried)) == {0, 3}
+    assert (carried == expected).mean() > 0.95
 
 
 @needs_weights

@@ -80,7 +80,7 @@ def test_wrong_tables_are_refused(tmp_path, text, sentence):
 
 def test_files_are_named_after_the_figure():
     pair = Pair(Path("a.jpg"), Path("b.jpg"))
-    assert Files.beside(Path("o/m.pdf"), pair) == (Path("o/m.pdf"), Path("o/m.npz"), None)
+    assert Files.beside(Path("o/m.pdf"), pair) == (Path("o/m.pdf"), Path("o/m.npz"), None, None, None)
     assert Files.beside(Path("m.png"), pair._replace(points=Path("p.csv"))).table == Path("m.csv")
     third = Pair(Path("1/a.jpg"), Path("2/b-2.jpg"))
     assert figure_names([pair, third, pair]) == ["a-b.png", "a-b-2.png", "a-b-3.png"]

@@ -6,7 +6,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.flow import Alignment, Energy
-from convcorr_jax.matching import Matches, PhotographAlignment, carry_to_b, spread_matches
+from convcorr_jax.matching import UPRIGHT, Matches, PhotographAlignment, Verdict, carry_to_b, spread_matches
 from convcorr_jax.report import alignment_figure, pixels
 
 NONE = Matches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
@@ -26,8 +26,10 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
     a_to_px, b_to_px = (coords.box_to_size(box, (10, 10)).inverse for box in (shown_a, shown_b))
     back = -np.array(flow)
     cost = np.zeros((10, 10, 10, 10), np.float32)
+    black = np.zeros((1, 1, 3), np.uint8)
     return PhotographAlignment(
-        way(flow), way(back), 0 * scores, scores, cost, a_to_px, b_to_px, shown_a, shown_b
+        *(way(flow), way(back), 0 * scores, scores, scores, Verdict("good", 0.9, static=False), cost),
+        *(a_to_px, b_to_px, shown_a, shown_b, UPRIGHT, (black, black)),
     )
 
 

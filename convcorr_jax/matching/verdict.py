@@ -1,0 +1,101 @@
+"""How likely matches are right: a probability for each cell, and a verdict on a pair, from the alignment alone.
+
+The probability is a logistic regression, fitted by `python -m eval.alignment_verdicts` to pairs whose matches
+are known: PF-WILLOW as released and with b mirrored, warped photographs, faces, people, frames of a static
+scene, and photographs of unrelated things. A match is right within a tenth of the object's larger side.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import uniform_filter
+
+_INTERCEPT = 1.647
+_DISTINCTNESS, _CYCLE, _BENDING, _UNCHANGED = 0.79, -0.123, -0.567, -2.591
+# A cell shows the same in both photographs if it stays in place and its descriptors are as similar as this.
+_SAME_SIMILARITY, _SAME_CELLS = 0.75, 0.75
+# Above this fraction of such cells the pair shows a static scene, of which the rest is of interest.
+_STATIC = 0.15
+_LEAST_CHANGE = 0.8
+
+GOOD = 0.6
+"""The least probability of a good pair."""
+POOR, POOR_POINTS = 0.35, 0.3
+"""The probability below which a pair is poor: by its cells, and by points."""
+DOUBTFUL_POINT = 0.5
+"""Points with a lower confidence are drawn as doubtful."""
+
+
+class Verdict(NamedTuple):
+    """Whether a pair was aligned well."""
+
+    word: Literal["good", "doubtful", "poor"]
+    probability: float
+    """The mean probability that a match of the object, or of the points, is right."""
+    static: bool
+    """Whether much of the pair is a background that did not change, which the verdict leaves out."""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, without a full stop."""
+        where = " where the photographs differ, since much of the background is the same" if self.static else ""
+        percent = f"{100 * self.probability:.0f} %"
+        return f"{self.word}: {percent} of the matches are expected to be right{where}"
+
+
+def match_probability(
+    flow: Float[np.ndarray, "h w 2"],
+    distinctness: Float[np.ndarray, "h w"],
+    cycle_error: Float[np.ndarray, "h w"],
+    unchanged: Float[np.ndarray, "h w"],
+) -> Float[np.ndarray, "h w"]:
+    """Compute the probability that the match of each cell is right within a tenth of the object's larger side.
+
+    It rises with the distinctness of mutual matches around the cell, and falls with the cycle error, with the
+    differences of neighbours' displacements, and with the fraction of a static scene.
+    """
+    bending, neighbors = np.zeros(flow.shape[:2]), np.zeros(flow.shape[:2])
+    for axis in (0, 1):
+        squares = (np.diff(flow, axis=axis) ** 2).sum(axis=-1)
+        for side in (slice(1, None), slice(None, -1)):
+            part = (side, slice(None)) if axis == 0 else (slice(None), side)
+            bending[part] += squares
+            neighbors[part] += 1
+    mutual = distinctness * np.exp(-(cycle_error**2) / 2)
+    score = (
+        _INTERCEPT
+        + _DISTINCTNESS * np.log(0.003 + uniform_filter(mutual, 3))
+        + _CYCLE * np.log(0.1 + cycle_error)
+        + _BENDING * np.log(0.01 + uniform_filter(bending / np.maximum(neighbors, 1), 3))
+        + _UNCHANGED * max(0.0, _static_fraction(flow, unchanged) - _STATIC)
+    )
+    return 1 / (1 + np.exp(-score))
+
+
+def judge_cells(
+    probability: Float[np.ndarray, "h w"], flow: Float[np.ndarray, "h w 2"], unchanged: Float[np.ndarray, "h w"]
+) -> Verdict:
+    """Judge a pair by the likelier half of its cells, or, in a static scene, by the cells that changed."""
+    static = _static_fraction(flow, unchanged) > _STATIC
+    if static:
+        weights = np.maximum(_LEAST_CHANGE - unchanged, 1e-6) ** 2
+        mean = float((weights * probability).sum() / weights.sum())
+    else:
+        mean = float(np.sort(probability, axis=None)[probability.size // 2 :].mean())
+    return Verdict(_word(mean, POOR), mean, static)
+
+
+def judge_points(confidence: Float[np.ndarray, " n"], *, static: bool) -> Verdict:
+    """Judge a pair by the confidence of its points; those that are NaN have no vote, and at least one has."""
+    mean = float(np.nanmean(confidence))
+    return Verdict(_word(mean, POOR_POINTS), mean, static)
+
+
+def _word(probability: float, poor: float) -> Literal["good", "doubtful", "poor"]:
+    return "good" if probability >= GOOD else "doubtful" if probability >= poor else "poor"
+
+
+def _static_fraction(flow: Float[np.ndarray, "h w 2"], unchanged: Float[np.ndarray, "h w"]) -> float:
+    stays = (np.linalg.norm(flow, axis=-1) < _SAME_CELLS) & (unchanged > _SAME_SIMILARITY)
+    return float(stays.mean())
