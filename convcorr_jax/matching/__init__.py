@@ -21,3 +21,6 @@ from convcorr_jax.matching.carrying import spread_matches as spread_matches
 from convcorr_jax.matching.carrying import warp_onto_b as warp_onto_b
 from convcorr_jax.matching.verdict import DOUBTFUL_POINT as DOUBTFUL_POINT
 from convcorr_jax.matching.verdict import Verdict as Verdict
+from convcorr_jax.matching.verdict import judge_points as judge_points
+from convcorr_jax.matching.verdict import match_features as match_features
+from convcorr_jax.matching.verdict import match_probability as match_probability

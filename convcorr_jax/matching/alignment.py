@@ -22,7 +22,13 @@ from convcorr_jax.arrays import promote_arrays as _promote_arrays
 from convcorr_jax.backbone import Network, Params
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, align_costs, check_descriptors, data_cost
-from convcorr_jax.matching.verdict import Verdict, judge_cells, match_probability
+from convcorr_jax.matching.verdict import (
+    Verdict,
+    judge_cells,
+    match_features,
+    match_probability,
+    static_fraction,
+)
 from convcorr_jax.shapes import Image
 
 if TYPE_CHECKING:
@@ -277,10 +283,11 @@ def _read(
     rows, columns = cells[..., 1].astype(int), cells[..., 0].astype(int)
     chosen = cost[rows, columns, forward.labels[..., 1], forward.labels[..., 0]]
     distinctness = np.exp(-chosen / (2 * TEMPERATURE))
-    unchanged = np.einsum("hwd,hwd->hw", of_a, of_b) if same_frame else np.zeros(cycle.shape)
     flow = np.asarray(forward.flow)
-    confidence = match_probability(flow, distinctness, cycle, unchanged)
-    verdict = judge_cells(confidence, flow, unchanged)
+    similarity = np.einsum("hwd,hwd->hw", of_a, of_b) if same_frame else np.zeros(cycle.shape)
+    static = static_fraction(flow, similarity)
+    confidence = match_probability(match_features(flow, distinctness, cycle, static))
+    verdict = judge_cells(confidence, similarity, static=static)
     if turn != UPRIGHT:
         forward, backward = _upright(forward, turn, of_b=False), _upright(backward, turn, of_b=True)
         cost = np.moveaxis(turn.back(np.moveaxis(cost, (0, 1), (2, 3))), (2, 3), (0, 1))

@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import uniform_filter
 
-_INTERCEPT = 1.647
-_DISTINCTNESS, _CYCLE, _BENDING, _UNCHANGED = 0.79, -0.123, -0.567, -2.591
+# The coefficients of `match_features`.
+_INTERCEPT, _COEFFICIENTS = 1.647, (0.79, -0.123, -0.567, -2.591)
 # A cell shows the same in both photographs if it stays in place and its descriptors are as similar as this.
 _SAME_SIMILARITY, _SAME_CELLS = 0.75, 0.75
 # Above this fraction of such cells the pair shows a static scene, of which the rest is of interest.
 _STATIC = 0.15
-_LEAST_CHANGE = 0.8
+# The similarity from which a cell of a static scene counts as unchanged.
+_UNCHANGED = 0.8
 
 GOOD = 0.6
 """The least probability of a good pair."""
@@ -33,27 +34,38 @@ class Verdict(NamedTuple):
     word: Literal["good", "doubtful", "poor"]
     probability: float
     """The mean probability that a match of the object, or of the points, is right."""
-    static: bool
-    """Whether much of the pair is a background that did not change, which the verdict leaves out."""
+    static: float
+    """The fraction of cells that show the same at the same place of both photographs. If much of a pair does,
+    the verdict leaves it out."""
 
     @property
     def sentence(self) -> str:
         """The verdict in words, without a full stop."""
-        where = " where the photographs differ, since much of the background is the same" if self.static else ""
-        percent = f"{100 * self.probability:.0f} %"
-        return f"{self.word}: {percent} of the matches are expected to be right{where}"
+        sentence = f"{self.word}: {100 * self.probability:.0f} % of the matches are expected to be right"
+        if self.static > _STATIC:
+            sentence += " where the photographs differ, since much of the background is the same"
+        return sentence
 
 
-def match_probability(
+def static_fraction(flow: Float[np.ndarray, "h w 2"], similarity: Float[np.ndarray, "h w"]) -> float:
+    """Compute the fraction of cells that stay in place and show the same.
+
+    ``similarity`` is that of the descriptors at the same place of both photographs.
+    """
+    stays = (np.linalg.norm(flow, axis=-1) < _SAME_CELLS) & (similarity > _SAME_SIMILARITY)
+    return float(stays.mean())
+
+
+def match_features(
     flow: Float[np.ndarray, "h w 2"],
     distinctness: Float[np.ndarray, "h w"],
     cycle_error: Float[np.ndarray, "h w"],
-    unchanged: Float[np.ndarray, "h w"],
-) -> Float[np.ndarray, "h w"]:
-    """Compute the probability that the match of each cell is right within a tenth of the object's larger side.
+    static: float,
+) -> Float[np.ndarray, "h w 4"]:
+    """Compute what the probability of a match depends on.
 
-    It rises with the distinctness of mutual matches around the cell, and falls with the cycle error, with the
-    differences of neighbours' displacements, and with the fraction of a static scene.
+    The four are logarithms of the distinctness of mutual matches around the cell, of its cycle error, and of
+    the squared differences between neighbours' displacements around it; and the excess of a static background.
     """
     bending, neighbors = np.zeros(flow.shape[:2]), np.zeros(flow.shape[:2])
     for axis in (0, 1):
@@ -63,30 +75,35 @@ def match_probability(
             bending[part] += squares
             neighbors[part] += 1
     mutual = distinctness * np.exp(-(cycle_error**2) / 2)
-    score = (
-        _INTERCEPT
-        + _DISTINCTNESS * np.log(0.003 + uniform_filter(mutual, 3))
-        + _CYCLE * np.log(0.1 + cycle_error)
-        + _BENDING * np.log(0.01 + uniform_filter(bending / np.maximum(neighbors, 1), 3))
-        + _UNCHANGED * max(0.0, _static_fraction(flow, unchanged) - _STATIC)
+    return np.stack(
+        [
+            np.log(0.003 + uniform_filter(mutual, 3)),
+            np.log(0.1 + cycle_error),
+            np.log(0.01 + uniform_filter(bending / np.maximum(neighbors, 1), 3)),
+            np.full(flow.shape[:2], max(0.0, static - _STATIC)),
+        ],
+        axis=-1,
     )
-    return 1 / (1 + np.exp(-score))
+
+
+def match_probability(features: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
+    """Compute the probability that a match is right within a tenth of the object's larger side."""
+    return 1 / (1 + np.exp(-(_INTERCEPT + features @ np.array(_COEFFICIENTS))))
 
 
 def judge_cells(
-    probability: Float[np.ndarray, "h w"], flow: Float[np.ndarray, "h w 2"], unchanged: Float[np.ndarray, "h w"]
+    probability: Float[np.ndarray, "h w"], similarity: Float[np.ndarray, "h w"], *, static: float
 ) -> Verdict:
     """Judge a pair by the likelier half of its cells, or, in a static scene, by the cells that changed."""
-    static = _static_fraction(flow, unchanged) > _STATIC
-    if static:
-        weights = np.maximum(_LEAST_CHANGE - unchanged, 1e-6) ** 2
+    if static > _STATIC:
+        weights = np.maximum(_UNCHANGED - similarity, 1e-6) ** 2
         mean = float((weights * probability).sum() / weights.sum())
     else:
         mean = float(np.sort(probability, axis=None)[probability.size // 2 :].mean())
     return Verdict(_word(mean, POOR), mean, static)
 
 
-def judge_points(confidence: Float[np.ndarray, " n"], *, static: bool) -> Verdict:
+def judge_points(confidence: Float[np.ndarray, " n"], *, static: float) -> Verdict:
     """Judge a pair by the confidence of its points; those that are NaN have no vote, and at least one has."""
     mean = float(np.nanmean(confidence))
     return Verdict(_word(mean, POOR_POINTS), mean, static)
@@ -94,8 +111,3 @@ def judge_points(confidence: Float[np.ndarray, " n"], *, static: bool) -> Verdic
 
 def _word(probability: float, poor: float) -> Literal["good", "doubtful", "poor"]:
     return "good" if probability >= GOOD else "doubtful" if probability >= poor else "poor"
-
-
-def _static_fraction(flow: Float[np.ndarray, "h w 2"], unchanged: Float[np.ndarray, "h w"]) -> float:
-    stays = (np.linalg.norm(flow, axis=-1) < _SAME_CELLS) & (unchanged > _SAME_SIMILARITY)
-    return float(stays.mean())

@@ -28,7 +28,7 @@ def still(shown_a, shown_b, flow=(0.0, 0.0)):
     cost = np.zeros((10, 10, 10, 10), np.float32)
     black = np.zeros((1, 1, 3), np.uint8)
     return PhotographAlignment(
-        *(way(flow), way(back), 0 * scores, scores, scores, Verdict("good", 0.9, static=False), cost),
+        *(way(flow), way(back), 0 * scores, scores, scores, Verdict("good", 0.9, 0.0), cost),
         *(a_to_px, b_to_px, shown_a, shown_b, UPRIGHT, (black, black)),
     )
 

@@ -36,3 +36,8 @@ from convcorr_jax.tasks.transfer.selection import leave_category_out as leave_ca
 from convcorr_jax.tasks.transfer.selection import score_choices as score_choices
 from convcorr_jax.tasks.transfer.selection import select as select
 from convcorr_jax.tasks.transfer.selection import space_of as space_of
+from convcorr_jax.tasks.transfer.verdicts import count_words as count_words
+from convcorr_jax.tasks.transfer.verdicts import judge_pair as judge_pair
+from convcorr_jax.tasks.transfer.verdicts import known_pairs as known_pairs
+from convcorr_jax.tasks.transfer.verdicts import refit as refit
+from convcorr_jax.tasks.transfer.verdicts import willow_pairs as willow_pairs
