@@ -10,6 +10,7 @@ from convcorr_jax import coords, synthetic
 from convcorr_jax.datasets import Scoring
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
+from convcorr_jax.matching import Verdict
 from convcorr_jax.metrics import LONG_2014, PF_WILLOW
 from convcorr_jax.synthetic import WarpedPair
 from convcorr_jax.tasks.landmarks import frame_of
@@ -17,13 +18,16 @@ from convcorr_jax.tasks.transfer import (
     Flows,
     Neighborhoods,
     Pairs,
+    count_words,
     endpoint_errors,
     jitter_boxes,
     record_view,
+    refit,
     score,
     vote,
     warped_pairs,
 )
+from convcorr_jax.tasks.transfer.verdicts import Judged
 from tests.builders.records import record
 
 
@@ -141,3 +145,28 @@ def test_corners_are_scored_by_the_longer_side_of_the_image():
     assert pairs.indices.tolist() == [[0, 1], [2, 3]]
     off = pairs.keypoints.points[pairs.targets] + np.array([[[0.0, 1.5]], [[3.1, 0.0]]])
     assert score(pairs, off).mean.tolist() == [0, 0.5, 0.5]
+
+
+def test_refitted_probabilities_leave_the_group_out_and_wrong_words_are_counted(rng):
+    """Matches are right where the first feature is positive, in three groups; a fourth has them reversed."""
+    judged = []
+    for pair in range(40):
+        features = np.column_stack([rng.normal(0, 2, 12), rng.normal(0, 1, (12, 2)), np.zeros(12)])
+        group = f"group {pair % 4}"
+        right = (features[:, 0] > 0) != (group == "group 3")
+        sure = Verdict("good" if pair % 2 else "poor", 0.5, 0.0)
+        judged.append(Judged("a" if pair < 20 else "b", group, right, features, sure, sure))
+    (_, first, *others), words = refit(judged)
+    assert first > 3 * max(map(abs, others))
+    shares = np.array([one.right.mean() for one in judged])
+    of_three = np.array([one.group != "group 3" for one in judged])
+    rank = {"poor": 0, "doubtful": 1, "good": 2}
+    numbers = np.array([rank[word] for word in words])
+    # Without the fourth group, its own pairs are judged the wrong way round.
+    assert np.corrcoef(shares[of_three], numbers[of_three])[0, 1] > 0.2
+    assert np.corrcoef(shares[~of_three], numbers[~of_three])[0, 1] < -0.2
+    counts = count_words(judged, ["poor"] * 40)
+    assert {kind: row["pairs"] for kind, row in counts.items()} == {"a": 20, "b": 20}
+    assert sum(row["right_poor"] for row in counts.values()) == (shares >= 0.6).sum()
+    wrong = count_words(judged, ["good"] * 40)
+    assert sum(row["wrong_good"] for row in wrong.values()) == (shares < 0.25).sum()
