@@ -18,8 +18,9 @@ ROOMS = (flow, ridge, svm, metrics, descriptors, retrieval, keypoints, patches, 
 ELSEWHERE = {
     "a network's parameters or a fitted model, whose loader refuses NaN": {
         *("convolutional_descriptors", "columns_at", "columns", "global_features", "patch_features"),
-        *("conv_window", "predict", "decode", "predict_landmarks", "find_face", "fit_landmarks"),
+        *("conv_window", "predict", "decode", "predict_landmarks", "find_faces", "fit_landmarks"),
         *("fit_detectors", "mine_violators", "loss", "augment", "predict_photograph"),
+        "predict_photographs",
     },
     "sums whose values are checked when they are solved": {
         *("accumulate", "all_reduce", "fold_sums", "fit_attributes_sums", "fit_directions_sums"),

@@ -323,9 +323,6 @@ PROBES = {
     probes.look_back_sets: [(dict(part_sets={"eyes": (0, 1)}, left_right_pairs=()), "parts eyes; jaw, chin")],
     probes.rgb_targets: [(dict(photographs=[]), "no image"), (dict(photographs=[], side_px=0), "side_px is 0")],
     probes.as_squares: [(dict(rows=np.zeros((2, 15))), "rows of 15 numbers are not the colours of a square")],
-    probes.candidate_frames: [
-        (dict(size=coords.Size(10, 10), smallest=bad), f"smallest is {bad}") for bad in (0.0, 1.5)
-    ],
     probes.variations: [(dict(size=coords.Size(90, 120), count=0, seed=0), "0 variations are asked for")],
     probes.class_targets: [(dict(shares=np.full((2, 1, 1, 2), NAN, np.float32)), "nothing to learn")],
     probes.class_shares: [

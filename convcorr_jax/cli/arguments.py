@@ -60,14 +60,17 @@ EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
         ),
         ("keypoints",): (
             "convcorr keypoints face.jpg",
+            "convcorr keypoints photos/ --out faces --no-figures",
             "convcorr keypoints cat.jpg --model cat.npz --box 40 30 310 280 --refine",
         ),
         ("landmarks",): (
             "convcorr landmarks face.jpg",
+            'convcorr landmarks "photos/*.jpg" --out faces',
             "convcorr landmarks group.jpg --box 120 80 260 240 --out landmarks.pdf",
         ),
         ("pose",): (
             "convcorr pose runner.jpg",
+            "convcorr pose photos/ --fast --out joints",
             "convcorr pose runner.jpg --box 120 40 380 620 --out joints.pdf",
         ),
         ("pck",): (

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from convcorr_jax.datasets.records import Record
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, user_folder
 
@@ -66,6 +65,7 @@ def member_file(folder: Path, name: str) -> Path:
     return path
 
 
+Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 
 # Decoding an image releases Python's lock. With two threads and two prefetched batches, AlexNet conv5 waited
@@ -74,10 +74,8 @@ _THREADS = 2
 _PREFETCHED_BATCHES = 2
 
 
-def batches(
-    records: Sequence[Record], load: Callable[[Record], Loaded], *, size: int
-) -> Iterator[list[Loaded]]:
-    """Load records in batches of ``size``, in their order, and prefetch the next two batches.
+def batches(records: Sequence[Item], load: Callable[[Item], Loaded], *, size: int) -> Iterator[list[Loaded]]:
+    """Load records, or paths, in batches of ``size``, in their order, and prefetch the next two batches.
 
     Records are indexed, and ``load`` is called, in threads. Memory holds at most three batches; the last one
     may be smaller. Errors of ``load`` are raised as they are.
@@ -90,7 +88,7 @@ def batches(
     return _batches(records, load, size)
 
 
-def _batches(records: Sequence[Record], load: Callable[[Record], Loaded], size: int) -> Iterator[list[Loaded]]:
+def _batches(records: Sequence[Item], load: Callable[[Item], Loaded], size: int) -> Iterator[list[Loaded]]:
     indices = range(len(records))
     pool = ThreadPoolExecutor(_THREADS)
     try:

@@ -59,5 +59,6 @@ from convcorr_jax.pose.trained import PERSON as PERSON
 from convcorr_jax.pose.trained import FoundJoints as FoundJoints
 from convcorr_jax.pose.trained import TrainedCascade as TrainedCascade
 from convcorr_jax.pose.trained import predict_photograph as predict_photograph
+from convcorr_jax.pose.trained import predict_photographs as predict_photographs
 
 _promote_arrays(globals())  # From here on, callers' arrays are checked and promoted (`convcorr_jax.arrays`).

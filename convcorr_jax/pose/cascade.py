@@ -43,6 +43,9 @@ class Prediction(NamedTuple):
     it detects nothing."""
     coarse_alone: Float[Array, "b j 2"]
     """Before the spatial model: the maxima of the coarse heat-maps. They do not depend on the torso."""
+    presence: Float[Array, " b"]
+    """How certain it is that there is a person: the mean of the highest values of the joints' coarse heat-maps,
+    of the image alone, without copies."""
 
 
 class Detection(NamedTuple):
@@ -177,7 +180,7 @@ def predict(
     """
     size = coords.Size(*images.shape[1:3])
     mirror = augmentation.mirror_of(architecture, size) if mirrored else None
-    heatmaps, maps = _with_mirrored(params, images, mirror, architecture)
+    plain, heatmaps, maps = _with_mirrored(params, images, mirror, architecture)
     if rotated and architecture.rotated_degrees:
         heatmaps = _with_rotated(params, images, mirror, architecture, heatmaps)
     selected = select(params, heatmaps, torso, architecture=architecture)
@@ -203,7 +206,7 @@ def predict(
     fine = peaks(fine_heatmaps, architecture.fine_cells, subcell=subcell).points
     scores = values_at_peaks(heatmaps, selected)
     alone = peaks(heatmaps, architecture.cells, subcell=subcell).points
-    return Prediction(starts + fine, coarse, scores, alone)
+    return Prediction(starts + fine, coarse, scores, alone, plain.max(axis=(1, 2)).mean(axis=-1))
 
 
 # The image is an argument because the compiler would evaluate the networks on a constant; no parameter depends
@@ -252,17 +255,17 @@ def _coarse(
 
 def _with_mirrored(
     params: Params, images: Any, mirror: augmentation.Mirror | None, architecture: Architecture
-) -> tuple[Float[Array, "b h w j"], list[Maps]]:
-    """Return the mean coarse heat-maps of images and mirrored images, and the maps of each for the fine net."""
+) -> tuple[Float[Array, "b h w j"], Float[Array, "b h w j"], list[Maps]]:
+    """Return coarse heat-maps of images, their mean with those of mirrored images, and the maps of each."""
     if mirror is None:
         heatmaps, maps = _coarse(params, images, architecture)
-        return heatmaps, [maps]
+        return heatmaps, heatmaps, [maps]
     # One program for both takes half the time to compile.
     both = jnp.concatenate([images, images[:, :, ::-1]])
     heatmaps, maps = _coarse(params, both, architecture)
     of_images, of_mirrored = jnp.split(heatmaps, 2)
     halves = [tuple(each) for each in zip(*(jnp.split(level, 2) for level in maps), strict=True)]
-    return (of_images + mirror.maps(of_mirrored)) / 2, halves
+    return of_images, (of_images + mirror.maps(of_mirrored)) / 2, halves
 
 
 def _with_rotated(
@@ -277,7 +280,7 @@ def _with_rotated(
 
     def of_copy(angle: Float[Array, ""]) -> Float[Array, "b h w c"]:
         rotation = rotation_of(size, angle)
-        turned, _ = _with_mirrored(params, rotation.images(images), mirror, architecture)
+        _, turned, _ = _with_mirrored(params, rotation.images(images), mirror, architecture)
         shown = jnp.ones_like(turned[..., :1])
         return rotation.maps_of_images(jnp.concatenate([turned, shown], -1), architecture.cells)
 

@@ -8,7 +8,7 @@ network; the model has the changes of the layers that were trained (`convcorr_ja
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -40,6 +40,11 @@ class TrainedCascade:
     params: cascade.Params
     architecture: Architecture
     training: Mapping[str, Any]
+
+    @property
+    def threshold(self) -> float | None:
+        """The least presence of a person, if the facts on the training state one."""
+        return self.training.get("presence_threshold")
 
     def to_fitted(self) -> Fitted:
         """Return the parameters in half precision, by their paths, and everything else as facts.
@@ -139,6 +144,8 @@ class FoundJoints(NamedTuple):
     """Pixels of the photograph."""
     scores: Float[np.ndarray, " j"]
     """About 1 where the coarse net is certain."""
+    presence: float
+    """How certain it is that there is a person: the mean of `cascade.Prediction.presence` in all passes."""
 
 
 def predict_photograph(
@@ -150,7 +157,21 @@ def predict_photograph(
     rotated: bool = True,
     subcell: bool = True,
 ) -> FoundJoints:
-    """Predict the joints of a person in a photograph.
+    """Predict the joints of a person in a photograph, as `predict_photographs` does."""
+    options = {"mirrored": mirrored, "rotated": rotated, "subcell": subcell}
+    return predict_photographs(model, [photograph], box=box, **options)[0]
+
+
+def predict_photographs(
+    model: TrainedCascade,
+    photographs: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    *,
+    box: coords.Box | None = None,
+    mirrored: bool = True,
+    rotated: bool = True,
+    subcell: bool = True,
+) -> list[FoundJoints]:
+    """Predict the joints of a person in each photograph, in one batch, whose size is compiled for.
 
     A cascade that was trained on squares around the torso predicts in two passes if the person's box is unknown
     (see `convcorr_jax.pose.framing`). The options are those of `cascade.predict`.
@@ -160,34 +181,46 @@ def predict_photograph(
             person with the highest score.
 
     Raises:
-        InputError: the box has no area or does not meet the photograph.
+        InputError: the box has no area or does not meet a photograph.
     """
     architecture = model.architecture
-    if box is None:
-        frame = None
-    else:
-        coords.check_meets(box, photograph.shape[:2])
+    frame = None
+    if box is not None:
+        for photograph in photographs:
+            coords.check_meets(box, photograph.shape[:2])
         frame = frame_of_box(box, architecture=architecture)
 
-    def found_in(frame: coords.Box | None, around: coords.Box | None) -> FoundJoints:
-        image, to_frame = resample_to_frame(photograph, frame, architecture.input_size)
-        torso = torso_of(around, to_frame)[None].astype(np.float32)
+    def found_in(frames: Sequence[coords.Box | None], around: Sequence[coords.Box | None]) -> list[FoundJoints]:
+        looks = [
+            resample_to_frame(photograph, one, architecture.input_size)
+            for photograph, one in zip(photographs, frames, strict=True)
+        ]
+        torsos = [torso_of(one, look.transform) for one, look in zip(around, looks, strict=True)]
         prediction = cascade.predict(
             model.params,
-            image[None],
-            torso,
+            np.stack([look.image for look in looks]),
+            np.stack(torsos).astype(np.float32),
             architecture=architecture,
             mirrored=mirrored,
             rotated=rotated,
             subcell=subcell,
         )
-        points = np.asarray(prediction.points[0], np.float64)
-        scores = np.asarray(prediction.scores[0], np.float64)
-        return FoundJoints(to_frame.inverse(points), scores)
+        points, scores = (np.asarray(each, np.float64) for each in (prediction.points, prediction.scores))
+        presences = np.asarray(prediction.presence).tolist()
+        return [
+            FoundJoints(look.transform.inverse(of_one), score, presence)
+            for look, of_one, score, presence in zip(looks, points, scores, presences, strict=True)
+        ]
 
-    found = found_in(frame, box)
+    count = len(photographs)
+    found = found_in([frame] * count, [box] * count)
     if architecture.frame_px is None or box is not None:
         return found
-    whole = coords.whole_image(photograph.shape[:2])
-    second = second_frame(found.points, architecture.joints, whole)
-    return found_in(second, second)
+    second = [
+        second_frame(one.points, architecture.joints, coords.whole_image(photograph.shape[:2]))
+        for one, photograph in zip(found, photographs, strict=True)
+    ]
+    return [
+        last._replace(presence=(first.presence + last.presence) / 2)
+        for first, last in zip(found, found_in(second, second), strict=True)
+    ]

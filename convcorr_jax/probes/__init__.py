@@ -22,6 +22,7 @@ from convcorr_jax.probes.keypoints import fit_keypoints as fit_keypoints
 from convcorr_jax.probes.keypoints import mean_keypoints as mean_keypoints
 from convcorr_jax.probes.landmarks import Faces as Faces
 from convcorr_jax.probes.landmarks import FeatureExtractor as FeatureExtractor
+from convcorr_jax.probes.landmarks import FeatureMaps as FeatureMaps
 from convcorr_jax.probes.landmarks import LandmarkFit as LandmarkFit
 from convcorr_jax.probes.landmarks import LandmarkProbe as LandmarkProbe
 from convcorr_jax.probes.landmarks import Prediction as Prediction
@@ -46,8 +47,9 @@ from convcorr_jax.probes.rgb import variation_image as variation_image
 from convcorr_jax.probes.rgb import variations as variations
 from convcorr_jax.probes.search import FaceFinder as FaceFinder
 from convcorr_jax.probes.search import FoundFace as FoundFace
-from convcorr_jax.probes.search import candidate_frames as candidate_frames
-from convcorr_jax.probes.search import find_face as find_face
+from convcorr_jax.probes.search import Mosaic as Mosaic
+from convcorr_jax.probes.search import find_faces as find_faces
+from convcorr_jax.probes.search import mosaic as mosaic
 from convcorr_jax.probes.segmentation import apply_mixing as apply_mixing
 from convcorr_jax.probes.segmentation import class_responses as class_responses
 from convcorr_jax.probes.segmentation import class_shares as class_shares

@@ -23,9 +23,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from convcorr_jax import coords, images
+from convcorr_jax.backbone import activations, preprocess, receptive_field
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import global_features, view
 from convcorr_jax.errors import InputError
@@ -56,11 +57,21 @@ class Faces:
         return len(self.frames)
 
 
+class FeatureMaps(NamedTuple):
+    """A way to compute features everywhere in an image; those of a square are a window of these maps."""
+
+    compute: Callable[[UInt8[np.ndarray, "b h w 3"]], Float[Array, "b h2 w2 c"]]
+    stride_px: int
+    unit_length: bool
+    """The features of a square are scaled to unit length."""
+
+
 class FeatureExtractor(NamedTuple):
     """A way to compute a row of features for every square image of a side."""
 
     side_px: int
     extract: Callable[[Iterable[Image]], Float[np.ndarray, "n d"]]
+    maps: FeatureMaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +120,23 @@ def network_features(weights: Weights, *, layer: str, side_px: int | None = None
 
     The default side of the squares is that for which the network was trained.
     """
+    network = weights.network
+
+    def compute(squares: UInt8[np.ndarray, "b h w 3"]) -> Float[Array, "b h2 w2 c"]:
+        inputs = preprocess(squares, network=network)
+        return activations(weights.params, inputs, network=network, layers=[layer])[layer]
+
     return FeatureExtractor(
-        weights.network.image_side if side_px is None else side_px,
+        network.image_side if side_px is None else side_px,
         lambda squares: global_features(squares, weights=weights, layer=layer),
+        FeatureMaps(compute, receptive_field(network, layer).stride_px, unit_length=True),
     )
 
 
 def rgb_features(*, side_px: int) -> FeatureExtractor:
     """Return the extractor of a square's colours, between 0 and 1."""
-    return FeatureExtractor(side_px, lambda squares: rgb_targets(squares, side_px=side_px))
+    maps = FeatureMaps(lambda squares: jnp.float32(squares) / 255, 1, unit_length=False)
+    return FeatureExtractor(side_px, lambda squares: rgb_targets(squares, side_px=side_px), maps)
 
 
 def add_mirrored(faces: Faces, *, widths: Sequence[int], left_right_pairs: Sequence[tuple[int, int]]) -> Faces:

@@ -1,5 +1,6 @@
-"""Landmarks and keypoints of a face by the models that the package ships, on a real photograph."""
+"""Landmarks and keypoints of faces by the models that the package ships, on real photographs."""
 
+import csv
 import json
 
 import numpy as np
@@ -8,12 +9,12 @@ import skimage.data
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.cli.people import search_face
-from convcorr_jax.io import load_fitted
+from convcorr_jax.datasets.poses.coco import read_annotations
+from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.keypoints import FACE as KEYPOINTS
 from convcorr_jax.keypoints import KeypointModel
 from convcorr_jax.probes import FACE as LANDMARKS
-from convcorr_jax.probes import FoundFace, LandmarkModel
+from convcorr_jax.probes import LandmarkModel
 from tests.builders.command_line import needs_weights, run
 
 # Approximate positions in the astronaut's photograph, read off by hand.
@@ -30,7 +31,8 @@ def located(tmp_path_factory, command, photograph, *options):
     values = json.loads(ended.out)
     with PillowImage.open(folder / "out.png") as figure:
         assert min(figure.size) > 100
-    return values | {"points": {one["name"]: (one["x"], one["y"]) for one in values["points"]}}
+    points = {one["name"]: (one["x"], one["y"]) for one in values["points"]}
+    return values | {"points": points, "box": values["objects"][0]["box"]}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,6 @@ def upright(tmp_path_factory):
 def test_landmarks_are_found_without_a_box(upright):
     model = load_fitted(LANDMARKS, LandmarkModel)
     points = np.array([upright["points"][name] for name in model.probe.names])
-    assert upright["sure"]
     # Eyes, nose and mouth: 300-W's points 36 to 41, 42 to 47, 30, and 48 to 59.
     parts = (points[36:42], points[42:48], points[30:31], points[48:60])
     assert np.abs(np.array([part.mean(axis=0) for part in parts]) - [*EYES.values(), NOSE, MOUTH]).max() < 9
@@ -72,13 +73,67 @@ def test_keypoints_are_found_without_a_box(tmp_path_factory, upright):
     assert max(abs(x - NOSE[0]) for x, _ in found["points"].values()) < 70
 
 
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """Two faces, a cup, and no photograph."""
+    folder = tmp_path_factory.mktemp("album")
+    face = skimage.data.astronaut()[20:230, 130:330]
+    both = np.concatenate([face, skimage.data.coffee()[:210, :260], face[:, ::-1]], axis=1)
+    for name, image in (("both", both), ("cup", skimage.data.coffee())):
+        PillowImage.fromarray(image).save(folder / f"{name}.png")
+    (folder / "torn.jpg").write_text("no photograph")
+    return folder
+
+
 @needs_weights
-def test_a_photograph_without_a_face_says_so(tmp_path):
-    PillowImage.fromarray(skimage.data.coffee()).save(tmp_path / "cup.png")
-    ended = run("landmarks", tmp_path / "cup.png", "--out", tmp_path / "out.png")
-    assert ended.status == 0
-    assert "No face was found with certainty" in ended.out
-    assert "--box" in ended.out
+@pytest.mark.parametrize(("command", "count"), [("landmarks", 68), ("keypoints", 15)])
+def test_a_folder_has_one_table_and_faces_are_found_where_they_are(album, tmp_path, command, count):
+    ended = run(command, album, "--out", tmp_path / "out", "--json")
+    assert ended.status == 2
+    assert f"{album / 'torn.jpg'} is not an image" in ended.err
+    values = json.loads(ended.out)["photographs"]
+    assert [len(one.get("objects", ())) for one in values] == [2, 0, 0]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "both.png",
+        "points.csv",
+        "points.json",
+    ]
+    with (tmp_path / "out" / "points.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["object"] for row in rows] == ["1"] * count + ["2"] * count
+    written = read_annotations(tmp_path / "out" / "points.json")
+    assert len(written.lists["images"]) == 2
+    assert written.joints == count
+    triples = np.array([one["keypoints"] for one in written.objects]).reshape(-1, 3)
+    np.testing.assert_allclose(triples[:, :2], [(float(row["x"]), float(row["y"])) for row in rows], atol=1e-3)
+    # Alone, the photograph has the same faces.
+    alone = run(command, album / "both.png", "--out", tmp_path / "both.png", "--json")
+    points = json.loads(alone.out)["points"]
+    assert {one["object"] for one in points} == {1, 2}
+    np.testing.assert_allclose([(one["x"], one["y"]) for one in points], triples[:, :2], atol=0.5)
+
+
+@needs_weights
+def test_nothing_is_written_of_a_photograph_without_a_face(album, tmp_path):
+    ended = run("landmarks", album / "cup.png", "--out", tmp_path / "out.png")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("No face was found in ")
+    assert list(tmp_path.iterdir()) == []
+    options = ("--no-figures", "--out", tmp_path / "out", "--json")
+    values = json.loads(run("landmarks", f"{album}/c*.png", *options).out)
+    assert values["photographs"][0]["points"] == []
+    assert (tmp_path / "out" / "points.csv").read_text() == "photograph,object,name,x,y,confidence\n"
+
+
+@needs_weights
+def test_a_probe_without_a_finder_takes_the_whole_photograph(album, tmp_path):
+    model = load_fitted(LANDMARKS, LandmarkModel)
+    save_fitted(tmp_path / "probe", LandmarkModel(model.probe, model.features))
+    ended = run(
+        "landmarks", album / "cup.png", "--model", tmp_path / "probe.npz", "--out", tmp_path / "out.png"
+    )
+    assert "This probe cannot search for a face" in ended.out
+    assert read_image(tmp_path / "out.png").size
 
 
 @pytest.mark.parametrize(("path", "kind"), [(LANDMARKS, LandmarkModel), (KEYPOINTS, KeypointModel)])
@@ -103,20 +158,3 @@ def test_the_landmark_card_has_every_kind_of_frame():
         assert errors == sorted(errors)
         assert figures["searched"]["below_0.1"] > 0.8
     assert model.training["held_out_error"][-1] < 1.1 * model.training["held_out_error_full_rank"][-1]
-
-
-def test_what_was_found_and_what_was_assumed_are_sentences(monkeypatch):
-    model = load_fitted(LANDMARKS, LandmarkModel)
-    photograph, box = np.zeros((40, 60, 3), np.uint8), coords.Box(1.2, 2.0, 30.8, 32.0)
-    for presence, sentence in ((0.9, "The face that was found: --box 1 2 31 32."), (0.1, "presence 0.10")):
-        found = FoundFace(box, presence, presence > 0.5)
-        monkeypatch.setattr("convcorr_jax.probes.find_face", lambda *_, found=found, **__: found)
-        face = search_face(photograph, model, None)
-        assert face.box == box
-        assert sentence in face.sentences[0]
-        assert face.values["sure"] is (presence > 0.5)
-    whole = search_face(photograph, LandmarkModel(model.probe, model.features), None)
-    assert "cannot search" in whole.sentences[0]
-    # The whole photograph is the frame: the box with its margin.
-    framed = coords.grow(whole.box, model.features.frame_margin)
-    np.testing.assert_allclose(framed, coords.square(coords.whole_image((40, 60))))

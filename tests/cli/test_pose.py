@@ -19,7 +19,7 @@ from convcorr_jax.pose import (
     predict_photograph,
     resample_to_frame,
 )
-from tests.builders.command_line import run
+from tests.builders.command_line import assert_refused, run
 from tests.builders.leeds_tree import UPRIGHT
 from tests.builders.pose_architectures import TINY_LSP as TINY
 
@@ -52,7 +52,8 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     assert (ended.status, ended.err) == (0, "")
     found = read_points(folder / "pose.csv")
     values = json.loads(ended.out)
-    assert values.keys() == {"figure", "table", "points", "replaced"}
+    assert values.keys() == {"figure", "table", "objects", "points", "replaced"}
+    assert len(values["objects"]) == 1
     assert (values["figure"], values["table"]) == (str(folder / "pose.png"), str(folder / "pose.csv"))
     listed = values["points"]
     assert listed[0].keys() == {"name", "x", "y", "confidence"}
@@ -71,10 +72,52 @@ def test_joints_are_those_of_the_cascade_in_pixels_of_the_photograph(folder, box
     assert max(read_image(folder / "pose.png").shape) == 800
 
 
-def test_without_a_model_the_packages_own_is_used(folder):
+def test_without_a_model_the_packages_own_is_used_and_finds_no_person_in_a_cat(folder):
     ended = run("pose", folder / "photo.png", "--out", folder / "pose.png")
     assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("No person was found in ")
+    assert not list(folder.glob("pose.*"))
+    ended = run("pose", folder / "photo.png", "--out", folder / "pose.png", "--box", *BOX)
     assert ended.out.startswith(f"{len(UPRIGHT)} joints.")
     model = load_fitted(PERSON, TrainedCascade)
     found = read_points(folder / "pose.csv").points
-    np.testing.assert_allclose(found, predict_photograph(model, PHOTOGRAPH).points, atol=0.5)
+    np.testing.assert_allclose(found, predict_photograph(model, PHOTOGRAPH, box=BOX).points, atol=0.5)
+
+
+def test_a_folder_is_predicted_in_batches_as_each_photograph_alone(folder, tmp_path_factory):
+    """Eighteen photographs and no photograph: two batches, of which one is not full."""
+    album, out = tmp_path_factory.mktemp("album"), tmp_path_factory.mktemp("out")
+    for number in range(18):
+        PillowImage.fromarray(PHOTOGRAPH[number:, : 260 - 3 * number]).save(album / f"{number:02}.png")
+    (album / "broken.jpg").write_text("")
+    options = ("--model", folder / "model.npz", "--fast", "--no-figures")
+    ended = run("pose", f"{album}/0*.png", album, *options, "--out", out / "several", "--json")
+    assert ended.status == 2
+    assert ended.err == f"convcorr: {album / 'broken.jpg'} is empty\n"
+    values = json.loads(ended.out)["photographs"]
+    assert [value["photograph"] for value in values] == [str(path) for path in sorted(album.iterdir())]
+    assert sorted(path.name for path in (out / "several").iterdir()) == ["points.csv", "points.json"]
+    model = load_fitted(folder / "model.npz", TrainedCascade)
+    for number in (0, 15, 17):
+        alone = predict_photograph(model, read_image(album / f"{number:02}.png"), mirrored=False, rotated=False)
+        points = [(one["x"], one["y"]) for one in values[number]["points"]]
+        np.testing.assert_allclose(points, alone.points, atol=0.5)
+    annotations = json.loads((out / "several" / "points.json").read_text())
+    assert (len(annotations["images"]), len(annotations["annotations"])) == (18, 18)
+    assert [13, 14] in annotations["categories"][0]["skeleton"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Missing from convcorr pose: PHOTO.jpg"),
+        (("none/*.jpg",), r"no photograph matches none/\*.jpg"),
+        ((".",), "has no photograph"),
+        (("a.jpg", "b.jpg", "--out", "c.png"), "--out c.png must be a folder, since there are several"),
+        (("a.jpg", "b.jpg", "--out", "c/d"), "the folder of --out c/d, c, does not exist"),
+    ],
+)
+def test_wrong_photographs_are_one_sentence(tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(run("pose", *words), sentence)
+    assert list(tmp_path.iterdir()) == []

@@ -252,12 +252,13 @@ def fit_finder(
     presence = LowRankRidge(*(jnp.asarray(arrays[name]) for name in LowRankRidge._fields))
 
     def search() -> dict[str, np.ndarray]:
-        finder = probes.FaceFinder(presence, 0.0)
-        found = [
-            probes.find_face(load_image(record), probe.face, finder, extractor, margin=options.margin)
+        finder, margin = probes.FaceFinder(presence, -np.inf), options.margin
+        mosaics = (
+            probes.mosaic(load_image(record), extractor)
             for record in progress(held_out, description="backgrounds")
-        ]
-        return {"backgrounds": np.array([one.presence for one in found])}
+        )
+        found = (probes.find_faces([one], probe.face, finder, extractor, margin=margin) for one in mosaics)
+        return {"backgrounds": np.array([best.presence for ((best, *_),) in found])}
 
     highest = cache("backgrounds", search)["backgrounds"]
     threshold = (np.quantile(arrays["faces"], _FACE_QUANTILE) + np.quantile(highest, _BACKGROUND_QUANTILE)) / 2

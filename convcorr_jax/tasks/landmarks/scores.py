@@ -15,7 +15,14 @@ from convcorr_jax import coords, metrics, report
 from convcorr_jax.datasets import load_image
 from convcorr_jax.doctor import leaked_rows
 from convcorr_jax.errors import InputError
-from convcorr_jax.probes import FeatureExtractor, LandmarkModel, find_face, look_back_sets, predict_landmarks
+from convcorr_jax.probes import (
+    FeatureExtractor,
+    LandmarkModel,
+    find_faces,
+    look_back_sets,
+    mosaic,
+    predict_landmarks,
+)
 from convcorr_jax.probes.landmarks import Cache
 from convcorr_jax.runtime import progress
 from convcorr_jax.shapes import Image
@@ -242,10 +249,12 @@ def _search_errors(
         raise InputError("the probe has no finder; backgrounds are expected in its training")
     part = FaceSet(test.records[::_SEARCHED], test.left_out)
     margin = model.features.frame_margin
-    boxes = [
-        find_face(load_image(record), model.probe.face, model.finder, extractor, margin=margin).box
+    finder, face = model.finder._replace(threshold=-np.inf), model.probe.face
+    found = (
+        find_faces([mosaic(load_image(record), extractor)], face, finder, extractor, margin=margin)
         for record in progress(part.records, description="search")
-    ]
+    )
+    boxes = [best.box for ((best, *_),) in found]
     return _errors(model, extractor, part, boxes)
 
 

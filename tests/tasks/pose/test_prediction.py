@@ -26,7 +26,7 @@ def test_everybody_is_looked_at_once_in_pixels_of_the_photographs(people, monkey
     def predict(params, images, torso, *, architecture, mirrored, rotated, subcell):
         assert (mirrored, rotated, subcell) == (True, True, False)
         corner = jnp.asarray(images[:, :2, 0, :2], jnp.float32) * 2 + 0.5
-        return prediction.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4)
+        return prediction.cascade.Prediction(corner, corner + 2, corner[..., 0], corner + 4, corner[:, 0, 0])
 
     monkeypatch.setattr(prediction.cascade, "predict", predict)
     # The last batch is filled up with the last person.
