@@ -72,7 +72,7 @@ class Finder(ABC):
         return points_overlay(
             photograph,
             np.concatenate([one.points for one in found]),
-            names=tuple(self.names) * len(found),
+            names=tuple(self.names) if len(found) == 1 else (),
             colors=np.tile(name_colors(len(self.names)), (len(found), 1)),
             boxes=[one.box for one in found],
             longest_px=_LONGEST_PX,
@@ -320,7 +320,10 @@ class _FaceKeypoints(_Faces):
 
 @dataclass(frozen=True)
 class Keypoints(PointCommand):
-    """Predict the keypoints of faces or other objects: figures with the points, and tables."""
+    """Predict the keypoints of faces or other objects: figures with the points, and tables of them.
+
+    Without a model of your own, faces are found as by `convcorr landmarks`.
+    """
 
     name = "keypoints"
     kind = "keypoint model"
@@ -385,7 +388,11 @@ class _FaceLandmarks(_Faces):
 
 @dataclass(frozen=True)
 class Landmarks(PointCommand):
-    """Predict the landmarks of faces: figures with the points, and tables of them."""
+    """Predict the landmarks of faces: figures with the points, and tables of them.
+
+    The package's probe finds faces that are upright and nearly frontal: 97 of 100 pasted into photographs. It
+    finds one in 1 of 100 photographs without a face.
+    """
 
     name = "landmarks"
     kind = "landmark probe"
@@ -454,7 +461,11 @@ class _People(Finder):
 
 @dataclass(frozen=True)
 class Pose(PointCommand):
-    """Predict a person's joints: figures with the skeleton, and tables of the joints."""
+    """Predict a person's joints: figures with the skeleton, and tables of the joints.
+
+    Without a box, the package's cascade misses 9 of 100 people who do sports, more who are not shown from head
+    to feet, and finds one in 6 of 100 photographs without people.
+    """
 
     name = "pose"
     kind = "pose cascade"
