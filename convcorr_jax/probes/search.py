@@ -41,8 +41,9 @@ _MOST = 8
 """Frames of a photograph that are moved to their landmarks."""
 _MOVES = 3
 """Number of moves; after them frames that show a face move by less than a twentieth of their side."""
-_DOUBT = 0.3
-"""Frames of the mosaic with a presence that is lower than the threshold by more than this are not moved."""
+_DOUBT = 0.2
+"""Frames of the mosaic with a presence that is lower than the threshold by more than this are not moved: with
+0.4, no more faces are found."""
 _OVERLAP = 0.4
 """Frames overlap that share this part of the smaller one."""
 

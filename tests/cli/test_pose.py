@@ -107,17 +107,14 @@ def test_a_folder_is_predicted_in_batches_as_each_photograph_alone(folder, tmp_p
     assert [13, 14] in annotations["categories"][0]["skeleton"]
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ((), "Missing from convcorr pose: PHOTO.jpg"),
-        (("none/*.jpg",), r"no photograph matches none/\*.jpg"),
-        ((".",), "has no photograph"),
-        (("a.jpg", "b.jpg", "--out", "c.png"), "--out c.png must be a folder, since there are several"),
-        (("a.jpg", "b.jpg", "--out", "c/d"), "the folder of --out c/d, c, does not exist"),
-    ],
-)
-def test_wrong_photographs_are_one_sentence(tmp_path, monkeypatch, words, sentence):
+def test_wrong_photographs_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert_refused(run("pose", *words), sentence)
+    for words, sentence in {
+        (): "Missing from convcorr pose: PHOTO.jpg",
+        ("none/*.jpg",): r"no photograph matches none/\*.jpg",
+        (".",): "has no photograph",
+        ("a.jpg", "b.jpg", "--out", "c.png"): "--out c.png must be a folder, since there are several",
+        ("a.jpg", "b.jpg", "--out", "c/d"): "the folder of --out c/d, c, does not exist",
+    }.items():
+        assert_refused(run("pose", *words), sentence)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,225 @@
+"""The models of ``convcorr keypoints``, ``landmarks`` and ``pose``: each is a `Finder` of objects."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from convcorr_jax.cli import point_files
+from convcorr_jax.cli.point_files import FoundObject
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convcorr_jax import coords
+    from convcorr_jax.backbone.weights import Weights
+    from convcorr_jax.keypoints import KeypointModel
+    from convcorr_jax.pose import TrainedCascade
+    from convcorr_jax.probes import LandmarkModel, Mosaic
+    from convcorr_jax.shapes import Image
+
+TOGETHER = 16
+"""The most photographs whose points are found together."""
+# The longer side of the figure.
+_LONGEST_PX = 800
+
+
+class Prepared(NamedTuple):
+    """A photograph, and its mosaic if faces are searched in it."""
+
+    photograph: "Image"
+    mosaic: "Mosaic | None" = None
+
+
+class Finder(ABC):
+    """A loaded model that finds objects, such as faces, and their points."""
+
+    objects: tuple[str, str]
+    """The name of one object, and of several."""
+    what: str
+    """What the points are, such as "joints"."""
+    names: Sequence[str]
+    limbs: Sequence[tuple[int, int]] = ()
+    """The indices of points that lines join."""
+    note: str = ""
+    """What the user should know if there is no --box."""
+    batch: int = 1
+    """Photographs whose points are found together; programs may be compiled for this number."""
+
+    def prepare(self, photograph: "Image") -> Prepared:
+        """Compute ahead, in a thread, what finding needs."""
+        return Prepared(photograph)
+
+    @abstractmethod
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+        """Find the objects of each photograph, or the one in the user's box."""
+
+    def draw(self, photograph: "Image", found: Sequence[FoundObject]) -> "Image":
+        """Draw the boxes, and the points with their names."""
+        import numpy as np
+
+        from convcorr_jax.report import name_colors, points_overlay
+
+        return points_overlay(
+            photograph,
+            np.concatenate([one.points for one in found]),
+            names=tuple(self.names) if len(found) == 1 else (),
+            colors=np.tile(name_colors(len(self.names)), (len(found), 1)),
+            boxes=[one.box for one in found],
+            longest_px=_LONGEST_PX,
+        )
+
+    def count(self, found: int) -> str:
+        """Return how many objects were found, in words."""
+        return f"{found or 'no'} {self.objects[found > 1]}"
+
+
+class _Faces(Finder):
+    """Points of faces; the probe, if there is one, finds them in the whole photograph."""
+
+    objects = ("face", "faces")
+
+    def __init__(self, probe: "LandmarkModel | None", weights: "Weights") -> None:
+        self.probe, self.weights = probe, weights
+
+    def prepare(self, photograph: "Image") -> Prepared:
+        """Compute the mosaic in which faces are searched."""
+        if self.probe is None or self.probe.finder is None:
+            return Prepared(photograph)
+        from convcorr_jax.probes import mosaic
+
+        return Prepared(photograph, mosaic(photograph, self.probe.extractor(self.weights)))
+
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+        """Find the points of each face, or of the object in the user's box."""
+        boxes = self._boxes(prepared, box)
+        photographs = [one.photograph for one, faces in zip(prepared, boxes, strict=True) for _ in faces]
+        flat = [face for faces in boxes for face, _ in faces]
+        points = zip(*self.points(photographs, flat), strict=True) if flat else iter(())
+        return [[FoundObject(*next(points), face, score) for face, score in faces] for faces in boxes]
+
+    @abstractmethod
+    def points(
+        self, photographs: Sequence["Image"], boxes: Sequence["coords.Box"]
+    ) -> "tuple[Sequence[np.ndarray], Sequence[np.ndarray | None]]":
+        """Return the points of the object in each box, and their confidence."""
+
+    def _boxes(
+        self, prepared: Sequence[Prepared], box: "coords.Box | None"
+    ) -> "Sequence[Sequence[tuple[coords.Box, float | None]]]":
+        """Return the box of every object of each photograph, and its presence if it was searched."""
+        from convcorr_jax import coords
+        from convcorr_jax.probes import find_faces
+
+        if box is not None:
+            return [[(box, None)] for _ in prepared]
+        wholes = [coords.whole_image(one.photograph.shape[:2]) for one in prepared]
+        if self.probe is None:
+            return [[(whole, None)] for whole in wholes]
+        margin = self.probe.features.frame_margin
+        if self.probe.finder is None:
+            # The whole photograph is the probe's frame.
+            return [[(coords.grow(coords.square(whole), -margin / (1 + 2 * margin)), None)] for whole in wholes]
+        mosaics = [one.mosaic for one in prepared if one.mosaic is not None]
+        extractor = self.probe.extractor(self.weights)
+        return find_faces(mosaics, self.probe.probe.face, self.probe.finder, extractor, margin=margin)
+
+
+class FaceKeypoints(_Faces):
+    """Keypoints of a model of faces, or of another category if there is no probe."""
+
+    def __init__(
+        self, model: "KeypointModel", probe: "LandmarkModel | None", weights: "Weights", *, refine: bool
+    ) -> None:
+        super().__init__(probe, weights)
+        self.model, self.refine, self.names = model, refine, model.names
+        self.what = f"keypoints of a {model.category}"
+        if probe is None:
+            self.objects = (model.category, f"objects of {model.category}")
+
+    def points(self, photographs: Sequence["Image"], boxes: Sequence["coords.Box"]) -> Any:
+        """Predict keypoints in batches of one size."""
+        import numpy as np
+
+        from convcorr_jax.arrays import padded_batches
+        from convcorr_jax.keypoints import decode, predict
+
+        points, confidence = [], []
+        # Programs are compiled for powers of two.
+        size = min(TOGETHER, 1 << (len(boxes) - 1).bit_length())
+        for rows, own in padded_batches(len(boxes), size=size):
+            chosen = [photographs[row] for row in rows], [boxes[row] for row in rows]
+            found = decode(self.model, predict(self.model, *chosen, weights=self.weights), refine=self.refine)
+            points.append(found.points[:own])
+            confidence.append(found.confidence[:own])
+        return np.concatenate(points), np.concatenate(confidence)
+
+
+class FaceLandmarks(_Faces):
+    """Landmarks of faces."""
+
+    what = "landmarks"
+
+    def __init__(self, model: "LandmarkModel", weights: "Weights") -> None:
+        super().__init__(model, weights)
+        self.model, self.names = model, model.probe.names
+        if model.finder is None:
+            self.note = (
+                "This probe cannot search for a face: without --box, it was applied to the whole photograph."
+            )
+
+    def points(self, photographs: Sequence["Image"], boxes: Sequence["coords.Box"]) -> Any:
+        """Predict landmarks; the probe has no confidence."""
+        import numpy as np
+
+        from convcorr_jax import coords
+        from convcorr_jax.probes import Faces, predict_landmarks
+
+        margin = self.model.features.frame_margin
+        frames = tuple(coords.grow(coords.square(box), margin) for box in boxes)
+        faces = Faces(photographs.__getitem__, frames, np.full((len(boxes), len(self.names), 2), np.nan))
+        extractor = self.model.extractor(self.weights)
+        points = predict_landmarks(self.model.probe, faces, extractor)[-1].points
+        return points, [None] * len(points)
+
+
+class People(Finder):
+    """Joints of the person with the highest score."""
+
+    objects, what = ("person", "people"), "joints"
+
+    def __init__(self, model: "TrainedCascade", options: dict[str, bool]) -> None:
+        from convcorr_jax.report import limbs
+
+        self.model, self.options, self.names = model, options, model.architecture.joints
+        self.limbs = limbs(self.names)
+
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+        """Find the joints of one person in each photograph, if there is one."""
+        import numpy as np
+
+        from convcorr_jax import coords
+        from convcorr_jax.arrays import padded_batches
+        from convcorr_jax.pose import predict_photographs
+
+        ((rows, own),) = padded_batches(len(prepared), size=self.batch)
+        photographs = [prepared[row].photograph for row in rows]
+        found = predict_photographs(self.model, photographs, box=box, **self.options)[:own]
+        return [
+            [
+                FoundObject(
+                    points, np.clip(scores, 0, 1), box or coords.tight_box(points), None if box else presence
+                )
+            ]
+            if box or self.model.threshold is None or presence >= self.model.threshold
+            else []
+            for points, scores, presence in found
+        ]
+
+    def draw(self, photograph: "Image", found: Sequence[FoundObject]) -> "Image":
+        """Draw the skeleton, and the user's box."""
+        from convcorr_jax.report import skeleton
+
+        (one,) = found
+        hollow = None if one.confidence is None else one.confidence < point_files.UNCERTAIN
+        boxes = (one.box,) if one.score is None else ()
+        return skeleton(photograph, one.points, self.names, hollow=hollow, boxes=boxes, longest_px=_LONGEST_PX)
