@@ -59,11 +59,13 @@ class PointCommand(ABC):
             raise InputError(f"Missing from convcorr {self.name}: PHOTO.jpg (see --help)")
         return self._run_one(*paths) if tuple(paths) == self.photographs[:1] else self._run_all(paths)
 
-    def _check(self, figures: Sequence[Path], others: Sequence[Path], photographs: Sequence[Path]) -> None:
+    def _check(
+        self, figures: Sequence[Path], others: Sequence[Path], read: Sequence[Path], folder: Path | None = None
+    ) -> None:
         """Refuse outputs that cannot be written or overwrite other files, and models that are not there."""
         weights = getattr(self, "weights", None)
-        read = (*photographs, self.model, weights)
-        arguments.check_outputs(figures[0], (*figures[1:], *others), read=read)
+        read = (*read, self.model, weights)
+        arguments.check_outputs(figures[0], (*figures[1:], *others), read=read, folder=folder)
         arguments.check_models(model=self.model, kind=self.kind, weights=weights)
 
     def _run_one(self, path: Path) -> arguments.Result:
@@ -105,11 +107,9 @@ class PointCommand(ABC):
         started, folder = time.perf_counter(), self.out or Path(self.name)
         if folder.suffix.lower() in arguments.FIGURE_ENDINGS:
             raise InputError(f"--out {folder} must be a folder, since there are several photographs")
-        if not folder.absolute().parent.is_dir():
-            raise InputError(f"the folder of --out {folder}, {folder.parent}, does not exist")
         figures = [folder / name for name in point_files.figure_names(paths)]
         files = {kind: folder / f"points.{kind}" for kind in ("csv", "json")}
-        self._check(figures, list(files.values()), paths)
+        self._check(figures, list(files.values()), paths, folder)
         found: list[FoundIn] = []
         values: list[dict[str, Any]] = []
         lines, errors, code = [], [], 0

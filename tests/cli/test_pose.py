@@ -114,7 +114,7 @@ def test_wrong_photographs_are_one_sentence(tmp_path, monkeypatch):
         ("none/*.jpg",): r"no photograph matches none/\*.jpg",
         (".",): "has no photograph",
         ("a.jpg", "b.jpg", "--out", "c.png"): "--out c.png must be a folder, since there are several",
-        ("a.jpg", "b.jpg", "--out", "c/d"): "the folder of --out c/d, c, does not exist",
+        ("a.jpg", "b.jpg", "--out", "c/d"): "c/d cannot be written",
     }.items():
         assert_refused(run("pose", *words), sentence)
     assert list(tmp_path.iterdir()) == []
