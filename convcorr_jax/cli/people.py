@@ -64,8 +64,9 @@ class PointCommand(ABC):
     ) -> None:
         """Refuse outputs that cannot be written or overwrite other files, and models that are not there."""
         weights = getattr(self, "weights", None)
-        read = (*read, self.model, weights)
-        arguments.check_outputs(figures[0], (*figures[1:], *others), read=read, folder=folder)
+        arguments.check_outputs(
+            figures[0], (*figures[1:], *others), read=(*read, self.model, weights), folder=folder
+        )
         arguments.check_models(model=self.model, kind=self.kind, weights=weights)
 
     def _run_one(self, path: Path) -> arguments.Result:
