@@ -23,6 +23,7 @@ _INTERVALS = {
     "mean": "interval",
     "mean_iou": "interval",
     "pck_by_torso": "interval_by_torso",
+    "accuracy": "interval",
 }
 
 
@@ -104,7 +105,9 @@ def record(name: str, folder: Path, pages: tuple[Table | Sentence, ...], *, comm
     paths = (path.partition("/") for each in pages for path in paths_of(each))
     figures = {rest: _figure(result, rest) for of_result, _, rest in paths if of_result == name}
     words = ["python", "-m", f"eval.{Path(run['command'][0]).stem}", *run["command"][1:]]
-    del words[words.index("--out") : words.index("--out") + 2]
+    for option in ("--out", "--data-root"):
+        if option in words:
+            del words[words.index(option) : words.index(option) + 2]
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     results[name] = {
         "command": shlex.join(re.sub(r".*/shared/", "../shared/", word) for word in words),

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from convcorr_jax.io import NamedPoints
     from convcorr_jax.shapes import Image
 
-PHOTOGRAPH_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PHOTOGRAPH_ENDINGS = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"),
+)
 """The endings of the files that are taken from a folder, in lower or upper case."""
 
 # Python's objects take fifty times the bytes of a table; fifty thousand pairs take a quarter of it.
