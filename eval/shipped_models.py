@@ -18,8 +18,8 @@ from convcorr_jax.descriptors import RECIPES
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import make_folder, read_image, write_image, written_whole
-from convcorr_jax.matching import align_photographs
-from convcorr_jax.report import image_grid, matched_pair, matches_data, pixels
+from convcorr_jax.matching import DOUBTFUL_POINT, align_photographs
+from convcorr_jax.report import image_grid, matched_pair, matches_data, pixels, verdict_sentence
 from convcorr_jax.runtime import run, write_results
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks import Backbone, Output
@@ -74,6 +74,8 @@ def main(config: Config) -> Path:
         b,
         alignments,
         method=" + ".join(RECIPES[weights.network.name].layers),
+        verdict=verdict_sentence(alignments[SMOOTHNESS["box"]]),
+        reliable=DOUBTFUL_POINT,
         file_names=names,
     )
     with written_whole(out / "explorer.json") as temporary:
