@@ -216,8 +216,8 @@ def test_labels_are_carried_whole_and_only_to_the_aligned_part(weights, rng):
 
 
 def test_the_verdict_tells_an_object_from_another_thing_and_from_a_background(aligned, weights):
-    def judged(a, b):
-        return matching.align_photographs(a, b, weights.params, network=ALEXNET)
+    def judged(a, b, **options):
+        return matching.align_photographs(a, b, weights.params, network=ALEXNET, **options)
 
     assert aligned.verdict.word == "good"
     assert aligned.verdict.static < 0.05
@@ -228,7 +228,8 @@ def test_the_verdict_tells_an_object_from_another_thing_and_from_a_background(al
     frames = [scene.copy(), scene.copy()]
     frames[0][20:130, 20:120] = other
     frames[1][140:250, 280:380] = other
-    moved = judged(*frames)
+    moved = judged(*frames, turns=(matching.UPRIGHT, matching.MIRRORED, *matching.TURNED))
+    assert moved.turn == matching.UPRIGHT
     assert moved.verdict.static > 0.3
     assert "where the photographs differ" in moved.verdict.sentence
     assert moved.verdict.word != "good"

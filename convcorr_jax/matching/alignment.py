@@ -174,7 +174,8 @@ def align_photographs(
         box_a: the box of the object in a, in pixels; `BOX_MARGIN` is added around it. By default, and for b
             alike, the whole photograph is aligned.
         turns: what b is tried as. That with the greatest probability of the verdict is returned, if it exceeds
-            that of b as it is by 0.06 where it is mirrored, and by 0.03 where it is turned.
+            that of b as it is by 0.06 where it is mirrored, and by 0.03 where it is turned. In a static scene
+            it is b as it is.
 
     Raises:
         InputError: there are no turns; a box has no area or does not meet its photograph; the network has no
@@ -214,7 +215,7 @@ def align_photographs(
         _read(described[0], described[index], turn, weight, same_frame=same_frame and turn == UPRIGHT)
         for index, turn in enumerate(turns, 1)
     ]
-    best = max(readings, key=lambda reading: reading.verdict.probability - _handicap(reading.turn))
+    best = max(readings, key=_rank)
     square_px = view_b.pyramid[int(np.argmax(recipe.sizes_px))].shape[0]
     return PhotographAlignment(
         *best.cells,
@@ -310,8 +311,11 @@ def _upright(alignment: Alignment, turn: Turn, *, of_b: bool) -> Alignment:
 _MIRRORED_HANDICAP, _TURNED_HANDICAP = 0.06, 0.03
 
 
-def _handicap(turn: Turn) -> float:
-    return _MIRRORED_HANDICAP * turn.mirrored + _TURNED_HANDICAP * (turn.quarter_turns > 0)
+def _rank(reading: _Reading) -> tuple[bool, float]:
+    """Rank a reading: a static scene as it is before all others, since its background may be symmetric."""
+    turn, verdict = reading.turn, reading.verdict
+    handicap = _MIRRORED_HANDICAP * turn.mirrored + _TURNED_HANDICAP * (turn.quarter_turns > 0)
+    return verdict.is_static, verdict.probability - handicap
 
 
 _pair_cost = jax.jit(data_cost)

@@ -35,14 +35,18 @@ class Verdict(NamedTuple):
     probability: float
     """The mean probability that a match of the object, or of the points, is right."""
     static: float
-    """The fraction of cells that show the same at the same place of both photographs. If much of a pair does,
-    the verdict leaves it out."""
+    """The fraction of cells that show the same at the same place of both photographs."""
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the pair shows a static scene, of which the verdict leaves out what did not change."""
+        return self.static > _STATIC
 
     @property
     def sentence(self) -> str:
         """The verdict in words, without a full stop."""
         sentence = f"{self.word}: {100 * self.probability:.0f} % of the matches are expected to be right"
-        if self.static > _STATIC:
+        if self.is_static:
             sentence += " where the photographs differ, since much of the background is the same"
         return sentence
 
