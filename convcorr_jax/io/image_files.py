@@ -221,7 +221,7 @@ def _open(source: Path | io.BytesIO, name: str) -> PillowImage.Image:
         from pillow_heif import register_heif_opener  # pyrefly: ignore[missing-import]
     except ImportError as error:
         raise InputError(
-            f"{name} is a HEIC image, which the extra convcorr_jax[heic] reads; install it, or save it as JPEG"
+            f"{name} is a HEIC image; pip install pillow-heif makes it readable, or save it as JPEG"
         ) from error
     register_heif_opener()
     return PillowImage.open(source, formats=("HEIF",))

@@ -9,7 +9,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from docs._ext import api_pages, differences, drawings, reference_tables, sources
+from docs._ext import api_pages, differences, drawings, gallery, reference_tables, sources
 
 
 def write_pages(folder: Path, texts: dict[str, str]) -> None:
@@ -83,7 +83,10 @@ def _write(app: Sphinx) -> None:
     write_pages(generated / "api", pages)
     write_pages(generated, {"differences.rst": differences.page()})
     write_pages(generated, {"protocols.md": reference_tables.protocols()})
-    write_pages(generated, {"commands.md": reference_tables.commands_page()})
+    commands, pages_of_commands = reference_tables.command_pages()
+    write_pages(generated / "commands", pages_of_commands)
+    write_pages(generated, {"commands.md": commands})
+    write_pages(generated, {"gallery.md": gallery.write_gallery(generated / "gallery")})
     drawings.write_drawings(generated / "drawings")
 
 

@@ -122,7 +122,7 @@ def test_other_sigmas_and_the_absent_extra_are_refused(tmp_path, person, monkeyp
         with pytest.raises(InputError, match=f"--sigmas has the numbers {words}"):
             score_oks(*paths, sigmas=sigmas)
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
-    with pytest.raises(InputError, match=r"needs pycocotools.*convcorr_jax\[coco\]"):
+    with pytest.raises(InputError, match=r"needs pycocotools.*pip install pycocotools"):
         score_oks(*paths, sigmas=[0.1, 0.1])
 
 

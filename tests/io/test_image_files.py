@@ -237,7 +237,7 @@ def test_avif_and_heic_are_read(tmp_path):
     head = tmp_path / "head.jpg"
     head.write_bytes(b"\0\0\0 ftypheic" + bytes(90))
     with pytest.raises(
-        InputError, match=r"extra convcorr_jax\[heic\] reads|damaged or cut short|is not an image"
+        InputError, match=r"pip install pillow-heif|damaged or cut short|is not an image"
     ):
         read_image(head)
     pytest.importorskip("pillow_heif").register_heif_opener()

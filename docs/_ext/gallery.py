@@ -1,0 +1,95 @@
+"""The gallery: what the commands print and draw for photographs that other packages install."""
+
+import contextlib
+import io
+import shlex
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image as PillowImage
+from skimage import data
+
+from convcorr_jax.cli import main as convcorr
+from docs.images.align import HEADS, write_inputs
+
+_WIDTH_PX = 1000
+_TEXT = """# Gallery
+
+Every picture was drawn when these pages were built, by the command above it; what the command printed is below it. The
+photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA) and Grace Hopper (US Navy) are in the public
+domain, Chelsea the cat is by Stefan van der Walt (CC0). None of them shows a person from head to feet, whom `convcorr pose`
+expects; [a tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
+"""
+_BOXES = [box for *_, box in HEADS.values()]
+
+
+class Shown(NamedTuple):
+    """A command of the gallery."""
+
+    title: str
+    text: str
+    command: str
+    picture: str
+
+
+SHOWN = (
+    Shown(
+        "Copy keypoints to another photograph",
+        "Nine points were placed on one face; the lines lead to their places in the other. The boxes are the faces. `match.csv` "
+        "has the places and their confidences.",
+        f"convcorr align collins.jpg hopper.jpg --points points.csv --box-a {_BOXES[0]} --box-b {_BOXES[1]} --out match.png",
+        "match.png",
+    ),
+    Shown(
+        "Find the landmarks of a face",
+        "Sixty-eight points, and the box of the face that was found.",
+        "convcorr landmarks hopper.jpg --out landmarks.png",
+        "landmarks.png",
+    ),
+    Shown(
+        "Find the keypoints of a face",
+        "Fifteen points with names and confidences.",
+        "convcorr keypoints collins.jpg --out keypoints.png",
+        "keypoints.png",
+    ),
+    Shown(
+        "Align a mirrored photograph",
+        "Two objects that face opposite sides do not match until one is mirrored.",
+        "convcorr align cat.jpg mirrored.jpg --mirror auto --out mirrored.png",
+        "mirrored.png",
+    ),
+    Shown(
+        "A pair that cannot be aligned",
+        "A cat has no counterpart in a cup of coffee. The verdict says so, and doubtful matches are grey.",
+        "convcorr align cat.jpg coffee.jpg --out poor.png",
+        "poor.png",
+    ),
+)
+
+
+def write_gallery(folder: Path) -> str:
+    """Run the commands, write their pictures into a folder, and return the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [_TEXT]
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
+        write_inputs(Path())
+        PillowImage.fromarray(data.chelsea()).save("cat.jpg")
+        PillowImage.fromarray(data.chelsea()[20:280, 400:60:-1]).save("mirrored.jpg")
+        PillowImage.fromarray(data.coffee()).save("coffee.jpg")
+        for shown in SHOWN:
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                status = convcorr(argv=shlex.split(shown.command)[1:])
+            if status:
+                raise RuntimeError(f"{shown.command} ended with status {status}")
+            picture = PillowImage.open(shown.picture).convert("RGB")
+            picture.thumbnail((_WIDTH_PX, 2 * _WIDTH_PX))
+            name = f"{Path(shown.picture).stem}.jpg"
+            picture.save(folder / name, quality=88)
+            parts += [
+                f"## {shown.title}\n\n{shown.text}\n\n```sh\n{shown.command}\n```\n",
+                f"![{shown.title}: what the command draws](gallery/{name})\n",
+                f"```text\n{printed.getvalue().strip()}\n```\n",
+            ]
+    return "\n".join(parts)
