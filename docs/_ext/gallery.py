@@ -16,10 +16,11 @@ from docs.images.align import HEADS, write_inputs
 _WIDTH_PX = 1000
 _TEXT = """# Gallery
 
-Every picture was drawn when these pages were built, by the command above it; what the command printed is below it. The
-photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA) and Grace Hopper (US Navy) are in the public
-domain, Chelsea the cat is by Stefan van der Walt (CC0). None of them shows a person from head to feet, whom `convcorr pose`
-expects; [a tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
+Every picture was drawn when these pages were built, by the command above it; what the command printed is
+below it. The photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA) and Grace Hopper
+(US Navy) are in the public domain; Chelsea the cat, by Stefan van der Walt, and the coffee, by Rachel Michetti,
+are CC0. None of them shows a person from head to feet, whom `convcorr pose` expects;
+[a tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
 """
 _BOXES = [box for *_, box in HEADS.values()]
 
@@ -36,9 +37,10 @@ class Shown(NamedTuple):
 SHOWN = (
     Shown(
         "Copy keypoints to another photograph",
-        "Nine points were placed on one face; the lines lead to their places in the other. The boxes are the faces. `match.csv` "
-        "has the places and their confidences.",
-        f"convcorr align collins.jpg hopper.jpg --points points.csv --box-a {_BOXES[0]} --box-b {_BOXES[1]} --out match.png",
+        "Nine points were placed on one face; the lines lead to their places in the other. The boxes are the "
+        "faces. `match.csv` has the places and their confidences.",
+        "convcorr align collins.jpg hopper.jpg --points points.csv "
+        f"--box-a {_BOXES[0]} --box-b {_BOXES[1]} --out match.png",
         "match.png",
     ),
     Shown(

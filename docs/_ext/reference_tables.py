@@ -22,9 +22,10 @@ COMMANDS = (
 _COLUMNS = "110"
 _INDEX = """# Commands and scripts
 
-One page a command, with the help that `--help` prints. Bad input is one sentence on the error stream and status 2; a diverged
-computation and a failed disk have status 1. Every command has `--json`, `--quiet` and `--debug`; `-o` and `--output` are
-`--out`. The scripts of `eval` and `train` are run in a clone, from its root; they are not installed.
+One page a command, with the help that `--help` prints. Bad input is one sentence on the error stream and
+status 2; a diverged computation and a failed disk have status 1. Every command has `--json`, `--quiet` and
+`--debug`; `-o` and `--output` are `--out`. The scripts of `eval` and `train` are run in a clone, from its root;
+they are not installed.
 """
 
 
