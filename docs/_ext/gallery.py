@@ -17,10 +17,10 @@ _WIDTH_PX = 1000
 _TEXT = """# Gallery
 
 Every picture was drawn when these pages were built, by the command above it; what the command printed is
-below it. The photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA) and Grace Hopper
-(US Navy) are in the public domain; Chelsea the cat, by Stefan van der Walt, and the coffee, by Rachel Michetti,
-are CC0. None of them shows a person from head to feet, whom `convcorr pose` expects;
-[a tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
+below it. The photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA), Grace Hopper
+(US Navy) and the rocket (SpaceX) are in the public domain; Chelsea the cat, by Stefan van der Walt, is CC0. None
+of them shows a person from head to feet, whom `convcorr pose` expects; [a
+tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
 """
 _BOXES = [box for *_, box in HEADS.values()]
 
@@ -63,8 +63,8 @@ SHOWN = (
     ),
     Shown(
         "A pair that cannot be aligned",
-        "A cat has no counterpart in a cup of coffee. The verdict says so, and doubtful matches are grey.",
-        "convcorr align cat.jpg coffee.jpg --out poor.png",
+        "A cat has no counterpart in a photograph of a rocket: the verdict says so.",
+        "convcorr align cat.jpg rocket.jpg --out poor.png",
         "poor.png",
     ),
 )
@@ -78,7 +78,7 @@ def write_gallery(folder: Path) -> str:
         write_inputs(Path())
         PillowImage.fromarray(data.chelsea()).save("cat.jpg")
         PillowImage.fromarray(data.chelsea()[20:280, 400:60:-1]).save("mirrored.jpg")
-        PillowImage.fromarray(data.coffee()).save("coffee.jpg")
+        PillowImage.fromarray(data.rocket()).save("rocket.jpg")
         for shown in SHOWN:
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):

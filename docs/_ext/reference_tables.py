@@ -128,5 +128,6 @@ def _definitions(frame: str) -> Iterator[str]:
 
 
 def _markdown(text: str) -> str:
-    """Return words in which dollars and brackets mean themselves."""
-    return re.sub(r"([$<\[*])", r"\\\1", " ".join(text.replace("``", "`").split()))
+    """Return words in which options are code, and dollars and brackets mean themselves."""
+    words = re.sub(r"(?<![\w`-])(--[a-z][\w-]*)", r"`\1`", " ".join(text.replace("``", "`").split()))
+    return re.sub(r"([$<\[*])", r"\\\1", words)
