@@ -18,8 +18,8 @@ _TEXT = """# Gallery
 
 Every picture was drawn when these pages were built, by the command above it; what the command printed is
 below it. The photographs are installed with scikit-image and matplotlib: Eileen Collins (NASA), Grace Hopper
-(US Navy) and the rocket (SpaceX) are in the public domain; Chelsea the cat, by Stefan van der Walt, is CC0. None
-of them shows a person from head to feet, whom `convcorr pose` expects; [a
+(US Navy) and the rocket (SpaceX) are in the public domain; Chelsea the cat, by Stefan van der Walt, is CC0.
+None of them shows a person from head to feet, whom `convcorr pose` expects; [a
 tutorial](tutorials/04_train_a_cascade.rst) draws the joints of rendered people.
 """
 _BOXES = [box for *_, box in HEADS.values()]
