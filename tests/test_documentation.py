@@ -140,7 +140,6 @@ def test_every_subcommand_and_option_is_on_a_page_of_commands():
     for name, option in (("align.md", "--smoothness NUMBER"), ("eval.score_predictions.md", "--metric {")):
         (entry,) = re.findall(rf"^`{re.escape(option)}.*`\n: (.+)$", COMMAND_PAGES[name], flags=re.MULTILINE)
         assert entry.endswith(")")
-    # Frames that tyro drew otherwise would be found in the text.
     assert not re.search("[│╭╰]|─{3}", "".join(COMMAND_PAGES.values()))
 
 

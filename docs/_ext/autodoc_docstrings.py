@@ -9,7 +9,8 @@ from docs._ext.docstring_markup import with_code_blocks
 
 
 def _process(app: Sphinx, what: str, name: str, obj: object, options: Options, lines: list[str]):
-    lines[:] = with_code_blocks(lines)
+    # What Python says of the fields of tuples that have no docstring of their own.
+    lines[:] = with_code_blocks([line for line in lines if not line.startswith("Alias for field number ")])
     if what in {"attribute", "data", "property"}:
         # napoleon takes what stands before a colon of the first line for a type: an empty comment comes first.
         lines[:0] = ["..", ""]

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shlex
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from skimage import data
 
 from convcorr_jax.cli import main as convcorr
 from docs.images.align import HEADS, write_inputs
+
+PAGE = "match.html"
+"""The interactive page, which stands beside the start page."""
 
 _WIDTH_PX = 1000
 _TEXT = """# Gallery
@@ -44,6 +48,14 @@ SHOWN = (
         "match.png",
     ),
     Shown(
+        "Place points by hand",
+        '<a href="../match.html">The page</a> that the command writes holds the photographs. Tap a '
+        "point, name it, drag it, and export all as CSV or COCO keypoints.",
+        f"convcorr align collins.jpg hopper.jpg --box-a {_BOXES[0]} --box-b {_BOXES[1]} "
+        f"--html {PAGE} --out lines.png",
+        "lines.png",
+    ),
+    Shown(
         "Find the landmarks of a face",
         "Sixty-eight points, and the box of the face that was found.",
         "convcorr landmarks hopper.jpg --out landmarks.png",
@@ -70,9 +82,10 @@ SHOWN = (
 )
 
 
-def write_gallery(folder: Path) -> str:
-    """Run the commands, write their pictures into a folder, and return the page."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_gallery(folder: Path, site: Path) -> str:
+    """Run the commands, write their pictures into a folder and `PAGE` into the site's, and return the page."""
+    for each in (folder, site):
+        each.mkdir(parents=True, exist_ok=True)
     parts = [_TEXT]
     with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
         write_inputs(Path())
@@ -94,4 +107,5 @@ def write_gallery(folder: Path) -> str:
                 f"![{shown.title}: what the command draws](gallery/{name})\n",
                 f"```text\n{printed.getvalue().strip()}\n```\n",
             ]
+        shutil.copy(PAGE, site)
     return "\n".join(parts)

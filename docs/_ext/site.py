@@ -86,7 +86,7 @@ def _write(app: Sphinx) -> None:
     commands, pages_of_commands = reference_tables.command_pages()
     write_pages(generated / "commands", pages_of_commands)
     write_pages(generated, {"commands.md": commands})
-    write_pages(generated, {"gallery.md": gallery.write_gallery(generated / "gallery")})
+    write_pages(generated, {"gallery.md": gallery.write_gallery(generated / "gallery", Path(app.outdir))})
     drawings.write_drawings(generated / "drawings")
 
 

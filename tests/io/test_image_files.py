@@ -236,9 +236,7 @@ def test_avif_and_heic_are_read(tmp_path):
     assert np.abs(saved(tmp_path, image, "a.avif", quality=95).astype(int) - PHOTOGRAPH).mean() < 4
     head = tmp_path / "head.jpg"
     head.write_bytes(b"\0\0\0 ftypheic" + bytes(90))
-    with pytest.raises(
-        InputError, match=r"pip install pillow-heif|damaged or cut short|is not an image"
-    ):
+    with pytest.raises(InputError, match=r"pip install pillow-heif|damaged or cut short|is not an image"):
         read_image(head)
     pytest.importorskip("pillow_heif").register_heif_opener()
     assert np.abs(saved(tmp_path, image, "a.heic", quality=95).astype(int) - PHOTOGRAPH).mean() < 4

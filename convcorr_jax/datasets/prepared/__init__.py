@@ -21,5 +21,6 @@ try:
     from convcorr_jax.datasets.prepared.writing import prepare as prepare
 except ModuleNotFoundError as error:
     raise InputError(
-        f"prepared data sets need {error.name}; pip install tensorflow-datasets array-record importlib-resources"
+        f"prepared data sets need {error.name}; "
+        "pip install tensorflow-datasets array-record importlib-resources"
     ) from error
