@@ -1,7 +1,8 @@
-"""Hooks of autodoc: docstrings become reStructuredText, generated methods are skipped."""
+"""Hooks of autodoc: docstrings become reStructuredText, generated methods and repeated types are skipped."""
 
 import re
 
+from sphinx.addnodes import desc, desc_content
 from sphinx.application import Sphinx
 from sphinx.ext.autodoc import Options
 
@@ -21,9 +22,20 @@ def _is_generated(app: Sphinx, what: str, name: str, obj: object, skip: bool, op
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
+def _types_beside_fields(app: Sphinx, domain: str, objtype: str, content: desc_content) -> None:
+    """Leave out the types of those arguments of a class that are fields, which state them below."""
+    if objtype == "class":
+        signature = content.parent[0]
+        name = f"{signature['module']}.{signature['fullname']}"
+        types = app.env.current_document.autodoc_annotations.get(name, {})
+        for member in content.findall(desc):
+            types.pop(member[0]["fullname"].rpartition(".")[2], None)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Convert before napoleon does, which is connected with the default priority of 500."""
+    """Convert before napoleon and autodoc do, which are connected with the default priority of 500."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-docstring", _process, priority=400)
     app.connect("autodoc-skip-member", _is_generated)
+    app.connect("object-description-transform", _types_beside_fields, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
