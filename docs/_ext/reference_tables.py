@@ -57,7 +57,7 @@ def command_pages() -> tuple[str, dict[str, str]]:
     pages = {name: _page(f"convcorr {one}", help_of(one.split())) for name, one in commands.items()}
     for module in scripts():
         summary = (importlib.import_module(module).__doc__ or "").partition("\n\n")[0]
-        pages[f"{module}.md"] = _page(f"python -m {module}", script_help(module), summary)
+        pages[f"{module}.md"] = _page(module, script_help(module), summary)
     lists = (
         f"## {title}\n\n```{{toctree}}\n:titlesonly:\n\n"
         + "\n".join(f"commands/{name}" for name in names)
