@@ -125,7 +125,7 @@ class Align:
             raise InputError(f"--out {folder} must be a folder, since there are several pairs")
         jobs = [
             (pair, Files.beside(folder / name, pair))
-            for pair, name in zip(pairs, figure_names(pairs), strict=True)
+            for pair, name in zip(pairs, figure_names(pair.name for pair in pairs), strict=True)
         ]
         self._check(jobs, folder / _INDEX)
         values: list[dict[str, Any]] = []

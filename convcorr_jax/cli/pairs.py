@@ -36,6 +36,11 @@ class Pair(NamedTuple):
     points: Path | None = None
     mask: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """The names of both photographs, without endings."""
+        return f"{self.a.stem}-{self.b.stem}"
+
 
 class Files(NamedTuple):
     """The paths of the files that are written for a pair; None for one that is not."""
@@ -155,16 +160,15 @@ def read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-def figure_names(pairs: Iterable[Pair]) -> list[str]:
-    """Return the name of each pair's figure, a-b.png by the photographs' names; repeated ones are numbered.
+def figure_names(stems: Iterable[str]) -> list[str]:
+    """Return the name of each figure by that of its photograph or pair; repeated ones are numbered.
 
-    >>> figure_names([Pair(Path("1/cat.jpg"), Path("2/cat.jpg")), Pair(Path("cat.png"), Path("cat.png"))])
-    ['cat-cat.png', 'cat-cat-2.png']
+    >>> figure_names(["cat-tiger", "cat-tiger"])
+    ['cat-tiger.png', 'cat-tiger-2.png']
     """
     names: dict[str, None] = {}
-    for pair in pairs:
-        name = stem = f"{pair.a.stem}-{pair.b.stem}"
-        number = 1
+    for stem in stems:
+        name, number = stem, 1
         while name in names:
             number += 1
             name = f"{stem}-{number}"

@@ -14,6 +14,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from convcorr_jax.cli import arguments, point_files
 from convcorr_jax.cli.finders import TOGETHER, FaceKeypoints, FaceLandmarks, Finder, People, Prepared
+from convcorr_jax.cli.pairs import figure_names
 from convcorr_jax.cli.point_files import FoundIn
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import BoxOption, as_box, bar, exit_status
@@ -108,7 +109,7 @@ class PointCommand(ABC):
         started, folder = time.perf_counter(), self.out or Path(self.name)
         if folder.suffix.lower() in arguments.FIGURE_ENDINGS:
             raise InputError(f"--out {folder} must be a folder, since there are several photographs")
-        figures = [folder / name for name in point_files.figure_names(paths)]
+        figures = [folder / name for name in figure_names(path.stem for path in paths)]
         files = {kind: folder / f"points.{kind}" for kind in ("csv", "json")}
         self._check(figures, list(files.values()), paths, folder)
         found: list[FoundIn] = []

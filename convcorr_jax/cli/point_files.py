@@ -56,22 +56,6 @@ def expand(words: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def figure_names(photographs: Iterable[Path]) -> list[str]:
-    """Return a name for each photograph's figure; repeated ones are numbered.
-
-    >>> figure_names([Path("1/cat.jpg"), Path("2/cat.png")])
-    ['cat.png', 'cat-2.png']
-    """
-    names: dict[str, None] = {}
-    for path in photographs:
-        name, number = path.stem, 1
-        while name in names:
-            number += 1
-            name = f"{path.stem}-{number}"
-        names[name] = None
-    return [f"{name}.png" for name in names]
-
-
 def point_values(names: Sequence[str], objects: Sequence[FoundObject]) -> list[dict[str, Any]]:
     """Return the points of a photograph as the JSON object lists them; several objects have numbers from 1."""
     return [

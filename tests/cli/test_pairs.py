@@ -83,7 +83,7 @@ def test_files_are_named_after_the_figure():
     assert Files.beside(Path("o/m.pdf"), pair) == (Path("o/m.pdf"), Path("o/m.npz"), None, None, None)
     assert Files.beside(Path("m.png"), pair._replace(points=Path("p.csv"))).table == Path("m.csv")
     third = Pair(Path("1/a.jpg"), Path("2/b-2.jpg"))
-    assert figure_names([pair, third, pair]) == ["a-b.png", "a-b-2.png", "a-b-3.png"]
+    assert figure_names(one.name for one in (pair, third, pair)) == ["a-b.png", "a-b-2.png", "a-b-3.png"]
 
 
 def test_inputs_are_read_and_checked(tmp_path):
