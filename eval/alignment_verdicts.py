@@ -33,10 +33,10 @@ _TURNS = {
 class Config:
     """Which pairs to align."""
 
-    every: int = 9
-    """Every which of PF-WILLOW's 900 pairs is aligned."""
-    first: int = 4
-    """The first of them. The package's coefficients were fitted to pairs from 0."""
+    pairs: int = 160
+    """Pairs of PF-WILLOW."""
+    first: int = 160
+    """The first of them, in a random order. The package's coefficients were fitted to the pairs 0 to 159."""
     count: int = 45
     """Pairs of each other kind."""
     seed: int = 2
@@ -52,7 +52,7 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     weights = config.backbone.load()
     judged, turns = [], {}
-    of_willow = willow_pairs(first=config.first, every=config.every, data_root=config.data_root)
+    of_willow = willow_pairs(first=config.first, count=config.pairs, data_root=config.data_root)
     for variants in progress(list(of_willow), description="PF-WILLOW"):
         for pair in variants:
             for name, tried in _TURNS.items():

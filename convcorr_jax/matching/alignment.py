@@ -27,6 +27,7 @@ from convcorr_jax.matching.verdict import (
     judge_cells,
     match_features,
     match_probability,
+    mutual_distinctness,
     static_fraction,
 )
 from convcorr_jax.shapes import Image
@@ -173,9 +174,8 @@ def align_photographs(
         recipe: the descriptors of cells; by default the network's entry of `RECIPES`.
         box_a: the box of the object in a, in pixels; `BOX_MARGIN` is added around it. By default, and for b
             alike, the whole photograph is aligned.
-        turns: what b is tried as. That with the greatest probability of the verdict is returned, if it exceeds
-            that of b as it is by 0.06 where it is mirrored, and by 0.03 where it is turned. In a static scene
-            it is b as it is.
+        turns: what b is tried as. A turned b is kept if its verdict has a probability of at least 0.45, and if
+            its matches are 1.2 times as distinct as those of b as it is. In a static scene it is never kept.
 
     Raises:
         InputError: there are no turns; a box has no area or does not meet its photograph; the network has no
@@ -215,7 +215,7 @@ def align_photographs(
         _read(described[0], described[index], turn, weight, same_frame=same_frame and turn == UPRIGHT)
         for index, turn in enumerate(turns, 1)
     ]
-    best = max(readings, key=_rank)
+    best = _best(readings)
     square_px = view_b.pyramid[int(np.argmax(recipe.sizes_px))].shape[0]
     return PhotographAlignment(
         *best.cells,
@@ -263,6 +263,8 @@ class _Reading(NamedTuple):
     cells: tuple[Alignment, Alignment, np.ndarray, np.ndarray, np.ndarray]
     """The forward and the backward flow, the cycle error, the distinctness and the confidence."""
     verdict: Verdict
+    strength: float
+    """The mean mutual distinctness."""
     data_cost: Float[np.ndarray, "h w h_b w_b"]
     turn: Turn
 
@@ -292,7 +294,8 @@ def _read(
     if turn != UPRIGHT:
         forward, backward = _upright(forward, turn, of_b=False), _upright(backward, turn, of_b=True)
         cost = np.moveaxis(turn.back(np.moveaxis(cost, (0, 1), (2, 3))), (2, 3), (0, 1))
-    return _Reading((forward, backward, cycle, distinctness, confidence), verdict, cost, turn)
+    strength = float(mutual_distinctness(distinctness, cycle).mean())
+    return _Reading((forward, backward, cycle, distinctness, confidence), verdict, strength, cost, turn)
 
 
 def _upright(alignment: Alignment, turn: Turn, *, of_b: bool) -> Alignment:
@@ -307,15 +310,20 @@ def _upright(alignment: Alignment, turn: Turn, *, of_b: bool) -> Alignment:
     return alignment._replace(flow=places - cells, labels=turn.places_back(labels, side))  # type: ignore
 
 
-# Chosen on 100 pairs of PF-WILLOW (`eval.alignment_verdicts`): what a turned b must gain in probability.
-_MIRRORED_HANDICAP, _TURNED_HANDICAP = 0.06, 0.03
+# Chosen on 160 random pairs of PF-WILLOW: a turned b is kept if its matches are as likely as this, and if it
+# has this many times the mutual distinctness of b as it is.
+_TURNED_PROBABILITY, _TURNED_GAIN = 0.45, 1.2
 
 
-def _rank(reading: _Reading) -> tuple[bool, float]:
-    """Rank a reading: a static scene as it is before all others, since its background may be symmetric."""
-    turn, verdict = reading.turn, reading.verdict
-    handicap = _MIRRORED_HANDICAP * turn.mirrored + _TURNED_HANDICAP * (turn.quarter_turns > 0)
-    return verdict.is_static, verdict.probability - handicap
+def _best(readings: Sequence[_Reading]) -> _Reading:
+    """Return the reading of most mutual distinctness, but prefer b as it is, and in a static scene keep it."""
+    upright = next((one for one in readings if one.turn == UPRIGHT), None)
+    likely = [one for one in readings if one.verdict.probability >= _TURNED_PROBABILITY]
+    best = max(likely or readings, key=lambda one: one.strength)
+    if upright is None or best is upright:
+        return best
+    kept = upright.verdict.is_static or not likely or best.strength < _TURNED_GAIN * upright.strength
+    return upright if kept else best
 
 
 _pair_cost = jax.jit(data_cost)

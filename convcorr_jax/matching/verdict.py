@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy.ndimage import uniform_filter
 
 # The coefficients of `match_features`.
-_INTERCEPT, _COEFFICIENTS = 1.647, (0.79, -0.123, -0.567, -2.591)
+_INTERCEPT, _COEFFICIENTS = 1.474, (0.698, -0.606, -2.479)
 # A cell shows the same in both photographs if it stays in place and its descriptors are as similar as this.
 _SAME_SIMILARITY, _SAME_CELLS = 0.75, 0.75
 # Above this fraction of such cells the pair shows a static scene, of which the rest is of interest.
@@ -20,9 +20,9 @@ _STATIC = 0.15
 # The similarity from which a cell of a static scene counts as unchanged.
 _UNCHANGED = 0.8
 
-GOOD = 0.6
+GOOD = 0.62
 """The least probability of a good pair."""
-POOR, POOR_POINTS = 0.35, 0.3
+POOR, POOR_POINTS = 0.33, 0.3
 """The probability below which a pair is poor: by its cells, and by points."""
 DOUBTFUL_POINT = 0.5
 """Points with a lower confidence are drawn as doubtful."""
@@ -60,16 +60,23 @@ def static_fraction(flow: Float[np.ndarray, "h w 2"], similarity: Float[np.ndarr
     return float(stays.mean())
 
 
+def mutual_distinctness(
+    distinctness: Float[np.ndarray, "h w"], cycle_error: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w"]:
+    """Compute ``distinctness * exp(-cycle_error² / 2)``."""
+    return distinctness * np.exp(-(cycle_error**2) / 2)
+
+
 def match_features(
     flow: Float[np.ndarray, "h w 2"],
     distinctness: Float[np.ndarray, "h w"],
     cycle_error: Float[np.ndarray, "h w"],
     static: float,
-) -> Float[np.ndarray, "h w 4"]:
+) -> Float[np.ndarray, "h w 3"]:
     """Compute what the probability of a match depends on.
 
-    The four are logarithms of the distinctness of mutual matches around the cell, of its cycle error, and of
-    the squared differences between neighbours' displacements around it; and the excess of a static background.
+    The three are logarithms of the distinctness of mutual matches around the cell and of the squared
+    differences between neighbours' displacements around it; and the excess of a static background.
     """
     bending, neighbors = np.zeros(flow.shape[:2]), np.zeros(flow.shape[:2])
     for axis in (0, 1):
@@ -78,11 +85,9 @@ def match_features(
             part = (side, slice(None)) if axis == 0 else (slice(None), side)
             bending[part] += squares
             neighbors[part] += 1
-    mutual = distinctness * np.exp(-(cycle_error**2) / 2)
     return np.stack(
         [
-            np.log(0.003 + uniform_filter(mutual, 3)),
-            np.log(0.1 + cycle_error),
+            np.log(0.003 + uniform_filter(mutual_distinctness(distinctness, cycle_error), 3)),
             np.log(0.01 + uniform_filter(bending / np.maximum(neighbors, 1), 3)),
             np.full(flow.shape[:2], max(0.0, static - _STATIC)),
         ],
@@ -90,7 +95,7 @@ def match_features(
     )
 
 
-def match_probability(features: Float[np.ndarray, "*n 4"]) -> Float[np.ndarray, "*n"]:
+def match_probability(features: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n"]:
     """Compute the probability that a match is right within a tenth of the object's larger side."""
     return 1 / (1 + np.exp(-(_INTERCEPT + features @ np.array(_COEFFICIENTS))))
 

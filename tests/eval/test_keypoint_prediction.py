@@ -123,7 +123,7 @@ def test_the_command_predicts_with_a_trained_model(training, tmp_path, capsys):
     keypoint_detectors.main(training)
     photograph = str(tmp_path / "people" / "images" / "10.png")
     model = str(training.output.out / "person.npz")
-    out = tmp_path / "found" / "points.png"
+    out = tmp_path / "points.png"
     box = ("20", "20", "100", "110")
     assert convcorr(argv=["keypoints", photograph, "--box", *box, "--model", model, "--out", str(out)]) == 0
     rows = out.with_suffix(".csv").read_text(encoding="utf-8").splitlines()

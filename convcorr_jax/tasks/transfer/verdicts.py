@@ -83,19 +83,21 @@ class Judged(NamedTuple):
     group: str
     right: np.ndarray
     features: np.ndarray
-    """Of each point, ``[n, 4]``."""
+    """Of each point, ``[n, 3]``."""
     verdict: matching.Verdict
     on_points: matching.Verdict
 
 
-def willow_pairs(*, first: int, every: int, data_root: Path | None) -> Iterator[tuple[Known, Known, Known]]:
+def willow_pairs(*, first: int, count: int, data_root: Path | None) -> Iterator[tuple[Known, Known, Known]]:
     """Yield pairs of PF-WILLOW: as released, with b mirrored, and with b turned by a quarter counterclockwise.
 
+    The pairs are those from ``first`` of a fixed random order, because neighbours share their photographs.
     Where a category has left and right keypoints, they are exchanged in a mirrored photograph.
     """
     fixed = read_pairs("pf_willow", data_root=data_root)
     (_, lengths), *_ = fixed.scorings
-    for source, target in ((pair.source, pair.target) for pair in fixed.pairs[first::every]):
+    order = np.random.default_rng(5).permutation(len(fixed.pairs))
+    for _, source, target in (fixed.pairs[row] for row in order[first : first + count]):
         a, b = fixed.records[source], fixed.records[target]
         picture, width = load_image(b), b.size.width
         released = Known(

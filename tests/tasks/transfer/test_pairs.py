@@ -151,7 +151,7 @@ def test_refitted_probabilities_leave_the_group_out_and_wrong_words_are_counted(
     """Matches are right where the first feature is positive, in three groups; a fourth has them reversed."""
     judged = []
     for pair in range(40):
-        features = np.column_stack([rng.normal(0, 2, 12), rng.normal(0, 1, (12, 2)), np.zeros(12)])
+        features = np.column_stack([rng.normal(0, 2, 12), rng.normal(0, 1, 12), np.zeros(12)])
         group = f"group {pair % 4}"
         right = (features[:, 0] > 0) != (group == "group 3")
         sure = Verdict("good" if pair % 2 else "poor", 0.5, 0.0)
