@@ -221,7 +221,9 @@ def test_the_verdict_tells_an_object_from_another_thing_and_from_a_background(al
 
     assert aligned.verdict.word == "good"
     assert aligned.verdict.static < 0.05
-    assert judged(CAT, skimage.data.rocket()).verdict.word == "poor"
+    other_thing = judged(CAT, skimage.data.rocket()).verdict
+    assert other_thing.word != "good"
+    assert other_thing.probability < aligned.verdict.probability - 0.3
     # The background stays; what moves over it has no match where it was.
     rng, other = np.random.default_rng(0), skimage.data.astronaut()[:110, 180:280]
     scene = images.resize(rng.integers(0, 255, (24, 36, 3)).astype(np.uint8), (270, 400)).image

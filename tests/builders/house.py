@@ -94,7 +94,7 @@ BUDGETS = {
     "io": (8, 1394),
     "keypoints": (7, 1390),
     "linear": (20, 3575),
-    "matching": (4, 625),
+    "matching": (4, 636),
     "metrics": (11, 1974),
     "patches": (4, 410),
     "pose": (14, 2782),
