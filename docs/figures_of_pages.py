@@ -133,6 +133,12 @@ PAGES: tuple[Table | Sentence, ...] = (
         )
     ),
     Table(_RESULTS, "segmentation/scores/{row}/{column}/mean_iou", ("none", "same", "held_out"), _FEATURES),
+    Table(
+        _RESULTS,
+        "verdicts/turns/{row}/{column}",
+        ("off", "mirror", "rotate"),
+        {"as released": "released", "b mirrored": "mirrored", "b turned by 90 degrees": "turned"},
+    ),
     _person(_RESULTS, "annotated"),
     _person(_RESULTS, "none"),
     _peers("pose_one_pass"),
