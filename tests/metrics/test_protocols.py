@@ -29,7 +29,13 @@ def example(seed: int, *, hidden=0.3, absent=0.2, missing=0.2) -> tuple[metrics.
     predicted = points + rng.normal(0, 12, points.shape)
     predicted[rng.random((images, count)) < missing] = np.nan
     predicted[0, 0] = points[0, 0]
-    boxes, heads = np.concatenate([corners, corners + extents], axis=-1)
+    # Boxes are about the annotated points, and heads about one of them: others are refused.
+    one = points[np.arange(images), annotated.argmax(axis=1)][:, None]
+    inside = np.where(annotated[..., None], points, one)
+    boxes = np.concatenate([inside.min(axis=1) - extents[0] / 5, inside.max(axis=1) + extents[0] / 5], axis=-1)
+    heads = np.concatenate(
+        [np.minimum(corners[1], one[:, 0]), np.maximum(corners + extents, one[:, 0])[1]], axis=-1
+    )
     truth = metrics.KeypointTruth(
         points=np.where(annotated[..., None], points, np.nan),
         visible=visible,
