@@ -150,7 +150,10 @@ def _figure(result: Any, path: str) -> list[float]:
 
 def _at(result: Any, keys: Sequence[str]) -> Any:
     for key in keys:
-        if not isinstance(result, Mapping) or key not in result:
+        if isinstance(result, list):
+            result = dict(enumerate(result)).get(int(key))
+        elif not isinstance(result, Mapping) or key not in result:
             return None
-        result = result[key]
+        else:
+            result = result[key]
     return result

@@ -132,6 +132,17 @@ PAGES: tuple[Table | Sentence, ...] = (
             ("lspet", "people (`lspet`), 14 joints", 40, "conv4"),
         )
     ),
+    *(
+        Sentence(
+            _RESULTS,
+            f"| {label} | {' | '.join(['{}'] * 6)} |",
+            (*(f"{name}/curve/mean_absolute_error/{point}" for point in range(5)), f"{name}/mean_image"),
+        )
+        for name, label in (
+            ("rgb", "photographs, pool5 (9216 features)"),
+            ("rgb_128", "photographs, pool5 of 128 px (2304 features)"),
+        )
+    ),
     Table(_RESULTS, "segmentation/scores/{row}/{column}/mean_iou", ("none", "same", "held_out"), _FEATURES),
     Table(
         _RESULTS,
@@ -191,7 +202,6 @@ PAGES: tuple[Table | Sentence, ...] = (
 
 NOT_RECORDED: dict[str, str] = {
     "| | SIFT | SIFT + prior | conv5 | conv5 + prior |": "people were run before results were recorded",
-    "| n | 100 | 300 | 900 | 1,800 | 3,600 | mean image |": "run before results were recorded",
     "| n | 1,000 | 3,000 | 10,000 | 20,000 | 49,000 | mean image |": "run before results were recorded",
     "| | coarse net alone | coarse net and spatial model | cascade | cascade, 0.05 |": "fifteen trainings",
     "| | seed 0 | seed 1 | seed 2 |": "fifteen trainings",
