@@ -40,7 +40,7 @@ class Config:
     count: int = 45
     """Pairs of each other kind."""
     seed: int = 2
-    """Seed of the other pairs. The package's coefficients were fitted to pairs of 1."""
+    """Seed of the other pairs. The package's coefficients were fitted to other draws of the same sets."""
     backbone: Backbone = Backbone(winograd=False)
     output: Output = Output(Path("runs/alignment_verdicts"))
     data_root: DataRoot = None

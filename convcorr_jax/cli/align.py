@@ -65,7 +65,7 @@ class Align:
     """Also write the displacement of each pixel of a to its place in b, in pixels: as a Middlebury file, or as
     the array flow [height,width,2]. It is unknown, or NaN, outside the box of a."""
     mirror: Literal["auto", "off"] = "off"
-    """Also try b mirrored, and keep it if the verdict is clearly better; the summary and the figure say so."""
+    """Also try b mirrored, and keep it if its matches are clearly better; the summary and the figure say so."""
     rotate: Literal["auto", "off"] = "off"
     """Also try b turned by 90, 180 and 270 degrees, in the same way."""
     box_a: Annotated[BoxOption, arg(aliases=["--box"], help_behavior_hint="(default: all of it)")] = None

@@ -1,8 +1,9 @@
 """How likely matches are right: a probability for each cell, and a verdict on a pair, from the alignment alone.
 
-The probability is a logistic regression, fitted by `python -m eval.alignment_verdicts` to pairs whose matches
-are known: PF-WILLOW as released and with b mirrored, warped photographs, faces, people, frames of a static
-scene, and photographs of unrelated things. A match is right within a tenth of the object's larger side.
+The probability is a logistic regression, fitted to pairs whose matches are known: PF-WILLOW as released and
+with b mirrored, warped photographs, faces, people, frames of a static scene, and photographs of unrelated
+things. A match is right within a tenth of the object's larger side. `eval.alignment_verdicts` measures the
+words on other pairs, and fits the coefficients to them anew.
 """
 
 from typing import Literal, NamedTuple

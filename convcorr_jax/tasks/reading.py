@@ -243,6 +243,16 @@ class CategoryData(Data):
     categories: tuple[str, ...] = ()
     """Names of the only categories to read; by default all."""
 
+    def read(self) -> Sequence[Record]:
+        """Read the records, see `read`."""
+        return read(
+            self.dataset,
+            data_root=self.data_root,
+            categories=self.categories,
+            train=self.rendered_train,
+            test=self.rendered_test,
+        )
+
 
 @dataclass(frozen=True)
 class Backbone:

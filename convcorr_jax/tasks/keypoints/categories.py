@@ -16,7 +16,7 @@ from convcorr_jax import coords
 from convcorr_jax.datasets import Record, box_of, fingerprint
 from convcorr_jax.datasets.official import ibug
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks.reading import CategoryData, choose_splits, read
+from convcorr_jax.tasks.reading import CategoryData, choose_splits
 
 FACE_POINTS = MappingProxyType(
     {
@@ -73,13 +73,7 @@ class Category:
 
 def read_categories(data: CategoryData) -> tuple[Category, ...]:
     """Read the categories of a data set, in its order."""
-    found = read(
-        data.dataset,
-        data_root=data.data_root,
-        categories=data.categories,
-        train=data.rendered_train,
-        test=data.rendered_test,
-    )
+    found = data.read()
     records = [with_face_points(record) for record in found]
     return tuple(
         _category(name, [record for record in records if record.category == name], data.split)

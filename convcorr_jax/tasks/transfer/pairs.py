@@ -30,7 +30,7 @@ from convcorr_jax.keypoints import NEIGHBORS
 from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol, group_numbers
 from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.runtime import progress
-from convcorr_jax.tasks.reading import CategoryData, Splits, choose_splits, evenly_spread, read
+from convcorr_jax.tasks.reading import CategoryData, Splits, choose_splits, evenly_spread
 
 Transfer = Literal["neighbors", "box", "image"]
 """How keypoints are transferred: by "neighbors" that vote, or between fixed pairs by "box" or whole "image"."""
@@ -200,13 +200,7 @@ def open_pairs(
         if box_jitter:
             pairs = dataclasses.replace(pairs, records=jitter_boxes(pairs.records, deviation=box_jitter))
         return dataclasses.replace(pairs, boxed=transfer == "box", split=data.split or "test")
-    records = read(
-        data.dataset,
-        data_root=data.data_root,
-        categories=data.categories,
-        train=data.rendered_train,
-        test=data.rendered_test,
-    )
+    records = data.read()
     splits = choose_splits((record.split for record in records), tested=data.split, source=data.dataset)
     nearest = neighborhoods(records, weights, splits=splits, targets=targets)
     return Pairs(

@@ -7,8 +7,8 @@ import pytest
 
 from convcorr_jax.datasets.official import ibug
 from convcorr_jax.errors import InputError
-from convcorr_jax.tasks import CategoryData
-from convcorr_jax.tasks.keypoints import FACE_POINTS, categories, read_categories, with_face_points
+from convcorr_jax.tasks import CategoryData, reading
+from convcorr_jax.tasks.keypoints import FACE_POINTS, read_categories, with_face_points
 from tests.builders.records import record_of
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
@@ -37,7 +37,7 @@ def read_as(monkeypatch):
     """Reads categories from records in memory."""
 
     def read(records):
-        monkeypatch.setattr(categories, "read", lambda *arguments, **options: records)
+        monkeypatch.setattr(reading, "read", lambda *arguments, **options: records)
         return read_categories(CategoryData("any"))
 
     return read
