@@ -46,8 +46,10 @@ ALLOWED_IMPORTS = {
     "probes": _ALGORITHMS,
     "pose": _ALGORITHMS,
     "estimators": {*_FEATURES, "linear"},
+    "labels": {*_FILES, "datasets"},
+    "annotation": {*_ALGORITHMS, "labels", "matching", "pose", "runtime"},
     "runtime": {*_FRAMES, "io"},
-    "report": {*_SOURCES, "metrics", "doctor", "matching"},
+    "report": {*_SOURCES, "labels", "metrics", "doctor", "matching"},
     "tasks": _EVERYTHING - {"tasks"},
     "cli": _EVERYTHING,
     "train": _EVERYTHING,
@@ -59,7 +61,7 @@ ALLOWED_IMPORTS = {
 """What each room may import besides itself. ``train`` and ``eval`` are rooms; neither imports the other."""
 
 OPENS_FILES = {
-    *("io", "datasets", "runtime", "report", "cli", "tasks", "train", "eval"),
+    *("io", "datasets", "labels", "runtime", "report", "cli", "tasks", "train", "eval"),
     # A transformer of images takes paths, too: the photographs of a data set do not fit into memory.
     "estimators",
 }
@@ -83,6 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
+    "annotation": (8, 1800),
     "backbone": (13, 1973),
     "cli": (12, 2424),
     "datasets": (43, 6947),
@@ -93,17 +96,18 @@ BUDGETS = {
     "flow": (9, 1511),
     "io": (8, 1394),
     "keypoints": (7, 1390),
+    "labels": (6, 900),
     "linear": (20, 3575),
     "matching": (4, 636),
     "metrics": (11, 1974),
     "patches": (4, 410),
     "pose": (14, 2782),
     "probes": (9, 1670),
-    "report": (12, 2753),
+    "report": (16, 3500),
     "runtime": (12, 2052),
     "synthetic": (13, 1981),
     "tasks": (43, 8560),
-    "tests": (250, 32720),
+    "tests": (262, 34200),
     "top level": (8, 1135),
     "train": (4, 260),
 }
