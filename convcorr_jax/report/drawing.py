@@ -23,6 +23,8 @@ from convcorr_jax.shapes import Image
 
 # Blue for left and orange for right: distinct in every kind of colour vision.
 LEFT, RIGHT, NEITHER = (0.0, 0.62, 1.0), (1.0, 0.5, 0.0), (1.0, 1.0, 1.0)
+# Points and matches that are not reliable are rings of this grey.
+DOUBTFUL = (0.45, 0.45, 0.45)
 
 # A grey, which no direction has.
 _UNKNOWN_FLOW = 0.8

@@ -1,8 +1,5 @@
 // ---- matches of points of photograph a in photograph b ----
 
-// All positions are pixels of the photographs themselves, as files have them: x to the right, y down, 0 0 the centre
-// of the first pixel. `positionIn` alone converts from the window, whatever the size of the copy that is shown.
-
 // A known point this near to the pointer, as a share of the photograph's longer side, is taken in its place.
 const SNAP = 0.018;
 
@@ -11,7 +8,7 @@ function matches(root, data) {
   const chooser = element("div", { class: "pairs", role: "group", "aria-label": "Pair of photographs" });
   const buttons = data.pairs.map((entry) => {
     const made = button("", () => choose(entry));
-    made.append(element("img", { src: entry.a, alt: "" }), element("span", {}, entry.name), ...badge(entry));
+    made.append(element("img", { src: entry.a, alt: "" }), element("span", {}, entry.name), ...badgeOf(entry));
     return made;
   });
   chooser.append(...buttons);
@@ -27,9 +24,9 @@ function matches(root, data) {
   const next = button("Next known point", () => toKnown(1));
   const list = element("ol", { class: "points", "aria-label": "Placed points" });
   const hint = element("p", { class: "note" });
-  const exports = element("div", { class: "controls" }, button("Points of a, CSV", () => save("points.csv", pointsCsv())),
-    button("Matches in b, CSV", () => save("matches.csv", matchesCsv())),
-    button("Both, COCO keypoints", () => save("keypoints.json", cocoKeypoints())), button("Delete all points", clear));
+  const exports = element("div", { class: "controls" }, button("Points of a, CSV", () => savePair("points.csv", pointsCsv())),
+    button("Matches in b, CSV", () => savePair("matches.csv", matchesCsv())),
+    button("Both, COCO keypoints", () => savePair("keypoints.json", cocoKeypoints())), button("Delete all points", clear));
   const status = element("p", { class: "hidden", role: "status" });
   root.prepend(chooser, title, panels, element("div", { class: "controls" }, smoothing, heat, next), hint, list, exports, status);
   choose(data.pairs[0]);
@@ -44,9 +41,9 @@ function matches(root, data) {
     const known = pair.points.a;
     // What the user has done to a pair stays with it; it begins in the middle of what is aligned.
     const { size, a_to_px } = methods[0], middle = [0, 1].map((axis) => (a_to_px[axis] * (size[axis] - 1)) / 2 + a_to_px[axis + 2]);
-    pair.state ??= { level: shown, at: known.length ? known[0] : inside(middle), placed: [], named: 0 };
+    pair.state ??= { level: shown, at: known.length ? known[0] : inside(middle, pair.size_a), placed: [], named: 0 };
     buttons.forEach((made, k) => made.setAttribute("aria-pressed", String(data.pairs[k] === entry)));
-    title.replaceChildren(element("b", {}, pair.name), ...badge(pair), pair.verdict ? ` ${pair.verdict[1]}` : "");
+    title.replaceChildren(element("b", {}, pair.name), ...badgeOf(pair), pair.verdict ? ` ${pair.verdict[1]}` : "");
     slider.max = most - 1;
     slider.value = pair.state.level;
     smoothing.hidden = most < 2;
@@ -60,8 +57,8 @@ function matches(root, data) {
     showPlaced();
   }
 
-  function badge({ verdict }) {
-    return verdict ? [element("span", { class: "badge", "data-verdict": verdict[0] }, verdict[0])] : [];
+  function badgeOf({ verdict }) {
+    return verdict ? [badge(verdict[0])] : [];
   }
 
   function stage(size, attributes, image, ...over) {
@@ -104,18 +101,9 @@ function matches(root, data) {
 
   // ---- pointer and keys: they move the cross, and points that are placed ----
 
-  function positionIn(photograph, event) {
-    const { left, top, width, height } = photograph.getBoundingClientRect();
-    return [((event.clientX - left) / width) * pair.size_a[0] - 0.5, ((event.clientY - top) / height) * pair.size_a[1] - 0.5];
-  }
-
-  function inside(at) {
-    return at.map((value, axis) => Math.min(Math.max(value, -0.5), pair.size_a[axis] - 0.5));
-  }
-
   function follow(event) {
     if (event.target.closest(".pin")) return;
-    const at = positionIn(event.currentTarget, event);
+    const at = positionIn(event.currentTarget, event, pair.size_a);
     const near = pair.points.a.map((known) => Math.hypot(known[0] - at[0], known[1] - at[1])), least = Math.min(...near);
     moveTo(least <= SNAP * Math.max(...pair.size_a) ? pair.points.a[near.indexOf(least)] : at);
   }
@@ -124,22 +112,16 @@ function matches(root, data) {
     if (!event.target.closest(".pin")) add(pair.state.at);
   }
 
-  function grab(event, point) {
-    const pin = event.currentTarget, from = positionIn(pin.parentElement, event), start = point.at;
-    pin.setPointerCapture(event.pointerId);
-    moveTo(start);
-    pin.onpointermove = (moved) => {
-      if (!pin.hasPointerCapture(moved.pointerId)) return;
-      movePoint(point, positionIn(pin.parentElement, moved).map((value, axis) => start[axis] + value - from[axis]));
-    };
+  function hold(event, point) {
+    moveTo(point.at);
+    grab(event, point.at, pair.size_a, (at) => movePoint(point, at));
   }
 
   function steer(event) {
     const point = pair.state.placed[event.target.dataset.k], at = point ? point.at : pair.state.at;
-    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (direction) {
-      const step = event.shiftKey ? 1 : Math.max(...pair.size_a) / 50;
-      const moved = at.map((value, axis) => value + step * direction[axis]);
+    const step = stepOf(event, Math.max(...pair.size_a));
+    if (step) {
+      const moved = at.map((value, axis) => value + step[axis]);
       if (point) movePoint(point, moved);
       else moveTo(moved);
     } else if (point && ["Delete", "Backspace"].includes(event.key)) remove(point);
@@ -160,7 +142,7 @@ function matches(root, data) {
   }
 
   function moveTo(at) {
-    pair.state.at = inside(at);
+    pair.state.at = inside(at, pair.size_a);
     update();
   }
 
@@ -180,7 +162,7 @@ function matches(root, data) {
   }
 
   function movePoint(point, at) {
-    point.at = pair.state.at = inside(at);
+    point.at = pair.state.at = inside(at, pair.size_a);
     update();
   }
 
@@ -200,7 +182,7 @@ function matches(root, data) {
     const { placed } = pair.state, source = panels.querySelector(".source");
     for (const pin of panels.querySelectorAll(".pin")) pin.remove();
     source.append(...placed.map((point, k) => element("button", {
-      class: "pin", type: "button", "data-k": k, "data-label": k + 1, onpointerdown: (event) => grab(event, point),
+      class: "pin", type: "button", "data-k": k, "data-label": k + 1, onpointerdown: (event) => hold(event, point),
     })));
     for (const target of panels.querySelectorAll(".target"))
       target.append(...placed.map((_, k) => element("span", { class: "pin", "data-label": k + 1 })));
@@ -293,10 +275,6 @@ function matches(root, data) {
       + (first.confidence === null ? "" : `, ${confidenceText(first.confidence, first.unreliable)}`);
   }
 
-  function textOf([x, y]) {
-    return `x ${x.toFixed(1)}, y ${y.toFixed(1)}`;
-  }
-
   function confidenceText(confidence, unreliable) {
     return `confidence ${confidence.toFixed(2)}${unreliable ? " (not reliable)" : ""}`;
   }
@@ -305,12 +283,6 @@ function matches(root, data) {
     mark.setAttribute("transform", `translate(${x} ${y})`);
     mark.dataset.x = x;
     mark.dataset.y = y;
-  }
-
-  function setPin(pin, [x, y], [width, height], unreliable) {
-    pin.style.left = `${(100 * (x + 0.5)) / width}%`;
-    pin.style.top = `${(100 * (y + 0.5)) / height}%`;
-    pin.classList.toggle("unreliable", unreliable);
   }
 
   // ---- files: tables as `convcorr align` reads and writes them, and keypoints as COCO has them ----
@@ -337,26 +309,15 @@ function matches(root, data) {
     const points = [placed.map(({ at }) => at), placed.map(({ at }) => matchBy(methods[0], at).place)];
     const annotations = points.map((ofImage, k) => {
       const isShown = ofImage.map((at) => at.every((value, axis) => value >= -0.5 && value <= sizes[k][axis] - 0.5));
-      const shown = ofImage.filter((_, index) => isShown[index]);
-      // Boxes are measured from the edge of the first pixel, half a pixel before its centre.
-      const [low, high] = [Math.min, Math.max].map((most) => [0, 1].map((axis) => most(...shown.map((at) => at[axis]))));
-      const size = high.map((value, axis) => value - low[axis] + 1);
-      return {
-        id: k + 1, image_id: k + 1, category_id: 1, iscrowd: 0, num_keypoints: shown.length, bbox: [...low, ...size], area: size[0] * size[1],
-        keypoints: ofImage.flatMap(([x, y], index) => (isShown[index] ? [Number(x.toFixed(3)), Number(y.toFixed(3)), 2] : [0, 0, 0])),
-      };
+      return cocoAnnotation(k + 1, k + 1, ofImage.map((at, index) => (isShown[index] ? [...at, 2] : null)));
     });
-    return JSON.stringify({
-      images: sizes.map(([width, height], k) => ({ id: k + 1, file_name: pair.file_names[k], width, height })),
-      categories: [{ id: 1, name: "object", keypoints: placed.map(({ name }) => name), skeleton: [] }],
-      annotations: annotations.filter((annotation) => annotation.num_keypoints),
-    });
+    const images = sizes.map(([width, height], k) => ({ id: k + 1, file_name: pair.file_names[k], width, height }));
+    const category = { name: "object", keypoints: placed.map(({ name }) => name), skeleton: [] };
+    return cocoFile(images, category, annotations.filter((annotation) => annotation.num_keypoints));
   }
 
-  function save(name, text) {
-    const url = URL.createObjectURL(new Blob([text], { type: name.endsWith("csv") ? "text/csv" : "application/json" }));
-    element("a", { href: url, download: `${pair.name.replace(/[^\p{L}\p{N}.-]+/gu, "-")}-${name}` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  function savePair(name, text) {
+    save(`${pair.name.replace(/[^\p{L}\p{N}.-]+/gu, "-")}-${name}`, text);
   }
 }
 

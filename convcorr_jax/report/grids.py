@@ -159,8 +159,16 @@ def contact_sheet(records: Sequence[Record], *, columns: int = 4, cell_px: int =
     an image are category and split, and the source id.
     """
     cells = [cell for record in records for cell in _cells(record, cell_px)]
+    return sheet_of_cells(cells, columns=columns, cell_px=cell_px)
+
+
+def sheet_of_cells(
+    cells: Sequence[tuple[UInt8[np.ndarray, "_ _ 3"], Sequence[str]]], *, columns: int, cell_px: int
+) -> Image:
+    """Arrange images, each with the lines below it, which are shortened to its width."""
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    captions = [[caption for _, caption in row] for row in rows]
+    most = int(cell_px / _PX_A_LETTER)
+    captions = [[[_shortened(line, most) for line in lines] for _, lines in row] for row in rows]
     return pixels(image_grid([[image for image, _ in row] for row in rows], captions=captions, cell_px=cell_px))
 
 
@@ -180,9 +188,8 @@ def draw_annotations(record: Record, *, longest_px: int = 320) -> Image:
 
 def _cells(record: Record, cell_px: int) -> list[tuple[Image, tuple[str, ...]]]:
     """Return the images of a record with the lines below each."""
-    lines = (f"{record.category} · {record.split}", record.source_id)
-    caption = tuple(_shortened(line, int(cell_px / _PX_A_LETTER)) for line in lines)
-    cells = [(draw_annotations(record, longest_px=cell_px), caption)]
+    lines: tuple[str, ...] = (f"{record.category} · {record.split}", record.source_id)
+    cells = [(draw_annotations(record, longest_px=cell_px), lines)]
     label_map = load_label_map(record)
     return cells if label_map is None else [*cells, (_labelled(record, label_map, cell_px), ())]
 

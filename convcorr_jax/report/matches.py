@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from convcorr_jax import coords
 from convcorr_jax.report.drawing import (
+    DOUBTFUL,
     FRAME,
     GAP_PX,
     MARGIN_PX,
@@ -29,7 +30,6 @@ from convcorr_jax.report.drawing import (
 )
 
 _LEGEND_PX = 84
-_GREY = (0.45, 0.45, 0.45)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _draw_matches(figure: Figure, axes: tuple[Axes, Axes], panels: MatchPanels) 
     _draw_lines(figure, axes, ends, colors, panels.doubtful_matches, opacity=opacity)
     colors = name_colors(len(panels.points_a))
     if panels.doubtful_points is not None:
-        colors[panels.doubtful_points] = _GREY
+        colors[panels.doubtful_points] = DOUBTFUL
     ends = (panels.points_a, panels.points_b)
     _draw_lines(figure, axes, ends, colors, panels.doubtful_points, opacity=0.9)
     for side, points in zip(axes, ends, strict=True):
@@ -125,7 +125,7 @@ def _draw_lines(
         to_figure.transform(side.transData.transform(points)) for side, points in zip(axes, ends, strict=True)
     )
     doubtful = np.zeros(len(colors), bool) if doubtful is None else doubtful
-    colors = np.where(doubtful[:, None], _GREY, colors)
+    colors = np.where(doubtful[:, None], DOUBTFUL, colors)
     lines = LineCollection(
         list(np.stack([start, end], axis=1)),
         colors=colors,
@@ -137,7 +137,7 @@ def _draw_lines(
     lines.set_zorder(10)
     figure.add_artist(lines)
     for side, points in zip(axes, ends, strict=True):
-        inside = np.where(doubtful[:, None], (*_GREY, 0.0), np.insert(colors, 3, opacity, axis=1))
-        edges = np.where(doubtful[:, None], (*_GREY, opacity), (1.0, 1.0, 1.0, opacity))
+        inside = np.where(doubtful[:, None], (*DOUBTFUL, 0.0), np.insert(colors, 3, opacity, axis=1))
+        edges = np.where(doubtful[:, None], (*DOUBTFUL, opacity), (1.0, 1.0, 1.0, opacity))
         style: dict[str, Any] = {"edgecolors": edges, "linewidths": np.where(doubtful, 0.9, 0.5)}
         side.scatter(*points.T, s=14, c=inside, **style)

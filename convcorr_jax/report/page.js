@@ -1,32 +1,4 @@
-// The page. Each <figure class="widget" data-kind="..."> holds its data as JSON, in the form that
-// convcorr_jax.report writes; the function of that kind fills it when it comes near the window.
-const WIDGETS = { matches, directions, joints, layers };
-
-const observer = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    observer.unobserve(target);
-    WIDGETS[target.dataset.kind](target, JSON.parse(target.querySelector("script").textContent));
-    target.dataset.ready = "true";
-  }
-}, { rootMargin: "600px" });
-for (const widget of document.querySelectorAll(".widget")) observer.observe(widget);
-
-// A link into a folded part opens it.
-const openTarget = () => {
-  const target = document.getElementById(location.hash.slice(1)), folded = target?.closest("details.fold");
-  if (folded) { folded.open = true; target.scrollIntoView(); }
-};
-addEventListener("hashchange", openTarget);
-openTarget();
-
-const menu = document.querySelector(".menu");
-menu.addEventListener("click", (event) => { if (event.target.closest("a")) menu.open = false; });
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  menu.open = false;
-  document.activeElement.closest(".term")?.blur();
-});
+// What every page of this room is made of: its theme, elements, points over photographs, and files.
 
 const theme = document.querySelector(".theme"), dark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
@@ -123,4 +95,71 @@ function paintCells(canvas, [columns, rows], values, opacity) {
   const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
   values.forEach((value, cell) => image.data.set([...viridis(value), opacity(value)], 4 * cell));
   context.putImageData(image, 0, 0);
+}
+
+// ---- points over a photograph ----
+
+// All positions are pixels of the photographs themselves, as files have them: x to the right, y down, 0 0 the centre
+// of the first pixel. `positionIn` alone converts from the window, whatever the size of the copy that is shown.
+function positionIn(photograph, { clientX, clientY }, size) {
+  const { left, top, width, height } = photograph.getBoundingClientRect();
+  return [((clientX - left) / width) * size[0] - 0.5, ((clientY - top) / height) * size[1] - 0.5];
+}
+
+function inside(at, size) {
+  return at.map((value, axis) => Math.min(Math.max(value, -0.5), size[axis] - 0.5));
+}
+
+function setPin(pin, [x, y], [width, height], unreliable) {
+  pin.style.left = `${(100 * (x + 0.5)) / width}%`;
+  pin.style.top = `${(100 * (y + 0.5)) / height}%`;
+  pin.classList.toggle("unreliable", unreliable);
+}
+
+// Let a pin that is pressed follow its pointer: `move` gets each place on the way from `start`.
+function grab(event, start, size, move) {
+  const pin = event.currentTarget, from = positionIn(pin.parentElement, event, size);
+  pin.setPointerCapture(event.pointerId);
+  pin.onpointermove = (moved) => {
+    if (pin.hasPointerCapture(moved.pointerId))
+      move(positionIn(pin.parentElement, moved, size).map((value, axis) => start[axis] + value - from[axis]));
+  };
+}
+
+// The step of an arrow key: a fiftieth of what is looked at, with Shift one pixel; null of any other key.
+function stepOf(event, longest) {
+  const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  return direction ? direction.map((value) => value * (event.shiftKey ? 1 : longest / 50)) : null;
+}
+
+function textOf([x, y]) {
+  return `x ${x.toFixed(1)}, y ${y.toFixed(1)}`;
+}
+
+function badge(verdict) {
+  return element("span", { class: "badge", "data-verdict": verdict }, verdict);
+}
+
+// ---- files ----
+
+// An annotation as COCO has it, of points [x, y, visibility] or null; its box is [x, y, width, height].
+function cocoAnnotation(id, image_id, points, bbox = boxAround(points.filter(Boolean))) {
+  const keypoints = points.flatMap((point) => point?.map((value) => Number(value.toFixed(3))) ?? [0, 0, 0]);
+  return { id, image_id, category_id: 1, iscrowd: 0, num_keypoints: points.filter(Boolean).length, bbox, area: bbox[2] * bbox[3], keypoints };
+}
+
+// Boxes are measured from the edge of the first pixel, half a pixel before its centre.
+function boxAround(points) {
+  const [low, high] = [Math.min, Math.max].map((most) => [0, 1].map((axis) => most(...points.map((point) => point[axis]))));
+  return [...low, ...high.map((value, axis) => value - low[axis] + 1)];
+}
+
+function cocoFile(images, category, annotations) {
+  return JSON.stringify({ images, categories: [{ id: 1, ...category }], annotations });
+}
+
+function save(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: name.endsWith("csv") ? "text/csv" : "application/json" }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -118,28 +118,34 @@ def render_page(
     is at the end. Figures and data are embedded from the folder of the page; None if all of them are part of
     the sections. A file that is missing or no image is an `InputError`.
     """
-    loader, blocks = PackageLoader("convcorr_jax", "report"), {"trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
-    environment.filters["cell"] = cell_text
-    environment.filters["widget_json"] = partial(_widget_json, folder=folder)
-    environment.filters["image"] = partial(_image_attributes, folder=folder)
     folded = () if fold is None else fold.sections
     numbered = [(f"section-{number}", section) for number, section in enumerate((*sections, *folded), start=1)]
     parts = (numbered[: len(sections)], numbered[len(sections) :])
     shown, below = (
         [(name, list(each)) for name, each in groupby(part, lambda entry: entry[1].group)] for part in parts
     )
-    return environment.get_template("page.html").render(
+    return fill_template(
+        "page.html",
+        ("explorer.js", "widgets.js"),
         title=title,
         lead=lead,
         shown=shown,
         fold=fold,
         below=below,
-        explain=explain,
         facts=facts,
-        style=_asset("page.css"),
-        script=Markup("\n").join(map(_asset, ("page.js", "explorer.js", "widgets.js"))),
+        explain=explain,
+        cell=cell_text,
+        widget_json=partial(_widget_json, folder=folder),
+        image=partial(_image_attributes, folder=folder),
     )
+
+
+def fill_template(name: str, scripts: Sequence[str], **values: Any) -> str:
+    """Fill a template of this room with values, the style sheet, and scripts after that of every page."""
+    loader, blocks = PackageLoader("convcorr_jax", "report"), {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
+    script = Markup("\n").join(map(_asset, ("page.js", *scripts)))
+    return environment.get_template(name).render(values, style=_asset("page.css"), script=script)
 
 
 def cell_text(value: str | float | None) -> str:
@@ -198,10 +204,15 @@ def _asset(name: str) -> Markup:
 
 
 def _widget_json(widget: Widget, *, folder: Path | None) -> Markup:
-    """Return a widget's data as JSON that cannot end the element that contains it."""
+    """Return a widget's data as JSON."""
     data = widget.data
     if isinstance(data, str):
         data = json.loads(((folder or Path()) / data).read_text(encoding="utf-8"))
+    return script_json(data)
+
+
+def script_json(data: Any) -> Markup:
+    """Return JSON for a script element, which it cannot end."""
     return Markup(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
 
 

@@ -111,3 +111,35 @@ function layers(root, data) {
     });
   }
 }
+
+// ---- a page of sections ----
+
+// Each <figure class="widget" data-kind="..."> holds its data as JSON, in the form that
+// convcorr_jax.report writes; the function of that kind fills it when it comes near the window.
+const WIDGETS = { matches, directions, joints, layers };
+
+const observer = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    observer.unobserve(target);
+    WIDGETS[target.dataset.kind](target, JSON.parse(target.querySelector("script").textContent));
+    target.dataset.ready = "true";
+  }
+}, { rootMargin: "600px" });
+for (const widget of document.querySelectorAll(".widget")) observer.observe(widget);
+
+// A link into a folded part opens it.
+const openTarget = () => {
+  const target = document.getElementById(location.hash.slice(1)), folded = target?.closest("details.fold");
+  if (folded) { folded.open = true; target.scrollIntoView(); }
+};
+addEventListener("hashchange", openTarget);
+openTarget();
+
+const menu = document.querySelector(".menu");
+menu.addEventListener("click", (event) => { if (event.target.closest("a")) menu.open = false; });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  menu.open = false;
+  document.activeElement.closest(".term")?.blur();
+});
