@@ -53,3 +53,5 @@ from convcorr_jax.report.plots import pck_curves as pck_curves
 from convcorr_jax.report.plots import score_curves as score_curves
 from convcorr_jax.report.plots import score_table as score_table
 from convcorr_jax.report.plots import training_curves as training_curves
+from convcorr_jax.report.review import found_sheet as found_sheet
+from convcorr_jax.report.review import review_page as review_page

@@ -62,7 +62,7 @@ def open_page(browser, page_file) -> Iterator[Callable]:
         tab.on("console", log)
         tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
         tab.goto(path.as_uri())
-        tab.wait_for_selector(".widget[data-ready]")
+        tab.wait_for_selector("[data-ready]")
         return tab
 
     yield opened

@@ -8,7 +8,7 @@ from convcorr_jax.images import sample
 from convcorr_jax.io import read_points, write_image
 from convcorr_jax.report import match_page, matches_data
 from tests.builders.command_line import needs_weights, run
-from tests.builders.pages import CELLS
+from tests.builders.pages import CELLS, LIGHT, exported
 
 # One channel of all pixels of a canvas.
 CHANNEL = (
@@ -126,28 +126,6 @@ def test_the_heat_is_greatest_at_the_least_cost(open_page, page):
     assert abs((match(tab)[0] + 0.5) * CELLS / box - 0.5 - column) <= 1
     tab.locator(f"{EXPLORER} input[type=checkbox]").uncheck()
     assert canvas.is_hidden()
-
-
-# The centre of the light in the photograph that is shown, as a share of its sides.
-LIGHT = """image => {
-  const { naturalWidth: width, naturalHeight: height } = image, sums = [0, 0, 0];
-  const context = new OffscreenCanvas(width, height).getContext("2d");
-  context.drawImage(image, 0, 0);
-  context.getImageData(0, 0, width, height).data.forEach((value, k) => {
-    if (k % 4 || value < 40) return;
-    const at = [((k / 4) % width + 0.5) / width, (Math.floor(k / 4 / width) + 0.5) / height, 1];
-    at.forEach((share, axis) => { sums[axis] += value * share; });
-  });
-  return [sums[0] / sums[2], sums[1] / sums[2]];
-}"""
-
-
-def exported(tab, button, folder):
-    with tab.expect_download() as started:
-        tab.get_by_role("button", name=button).click()
-    path = folder / started.value.suggested_filename
-    started.value.save_as(path)
-    return path
 
 
 @needs_weights

@@ -1,10 +1,13 @@
-"""Pages with every kind of widget, from small arrays whose content is known."""
+"""Pages of what is known: every kind of widget, and photographs with a bright spot to review."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from convcorr_jax import coords, images
+from convcorr_jax.io import write_image
+from convcorr_jax.labels import Found, FoundObject, FoundPhotograph
 from convcorr_jax.report import (
     Direction,
     LayerResponses,
@@ -99,3 +102,48 @@ def whole_page() -> Page:
     ]
     page = render_page("A page", sections, facts={"Device": "cpu"}, lead="What it is about.")
     return Page(page, pairs[0])
+
+
+# The centre of the light in the photograph that is shown, as a share of its sides.
+LIGHT = """image => {
+  const { naturalWidth: width, naturalHeight: height } = image, sums = [0, 0, 0];
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(image, 0, 0);
+  context.getImageData(0, 0, width, height).data.forEach((value, k) => {
+    if (k % 4 || value < 40) return;
+    const at = [((k / 4) % width + 0.5) / width, (Math.floor(k / 4 / width) + 0.5) / height, 1];
+    at.forEach((share, axis) => { sums[axis] += value * share; });
+  });
+  return [sums[0] / sums[2], sums[1] / sums[2]];
+}"""
+
+
+def exported(tab, button: str, folder: Path) -> Path:
+    """Save what a button of a page exports."""
+    with tab.expect_download() as started:
+        tab.get_by_role("button", name=button).click()
+    path = folder / started.value.suggested_filename
+    started.value.save_as(path)
+    return path
+
+
+def bright_photographs(folder: Path) -> tuple[Found, dict[str, tuple[int, int]]]:
+    """Photographs of one bright spot on black; both points, "spot" and "tail", were found elsewhere.
+
+    Returns also the pixel (x, y) of each spot by the name of its file. The order of the ranks is a, b, c.
+    """
+    spots = {"a.png": (640, 555), "b.png": (213, 47), "c.png": (7, 22)}
+    photographs = []
+    for rank, (name, width, height) in enumerate(
+        [("a.png", 1000, 700), ("b.png", 300, 200), ("c.png", 40, 30)]
+    ):
+        image, (x, y) = np.zeros((height, width, 3), np.uint8), spots[name]
+        # With its neighbours, so that it outlives the reduction of a large photograph.
+        image[y - 1 : y + 2, x - 1 : x + 2] = 255
+        write_image(folder / name, image)
+        points = np.array([[0.3, 0.4], [0.7, 0.6]]) * (width, height)
+        confidence, radius = np.array([0.9, 0.2]), np.array([0.1 * width, np.nan])
+        one = FoundObject(points, confidence, coords.tight_box(points), 0.8, radius)
+        verdict = ("poor", "doubtful", "good")[rank]
+        photographs.append(FoundPhotograph(folder / name, (height, width), (one,), verdict, rank))
+    return Found(("spot", "tail"), tuple(photographs[::-1]), "lamp", ((0, 1),)), spots

@@ -7,8 +7,9 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import Record
-from convcorr_jax.report import contact_sheet, draw_annotations
+from convcorr_jax.report import contact_sheet, draw_annotations, found_sheet
 from convcorr_jax.synthetic import render
+from tests.builders.pages import bright_photographs
 
 LEFT, RIGHT, NEITHER = ([0, 158, 255], [255, 128, 0], [255, 255, 255])
 
@@ -88,3 +89,18 @@ def test_rows_fill_in_reading_order_and_long_names_stay_in_their_cells(face: Rec
     # Text never reaches the next cell, nor the border.
     assert (sheets[1][:, -4:] == 255).all()
     assert (sheets[1][-80:, 180:] == 255).all()
+
+
+def test_a_sheet_of_what_was_found_is_framed_by_verdict_with_the_most_useful_first(tmp_path):
+    found, _ = bright_photographs(tmp_path)
+    sheet = found_sheet(found, columns=3, cell_px=200)
+    green, yellow, red = [0, 158, 115], [230, 159, 0], [213, 94, 0]
+    firsts = [
+        next(x for x in range(sheet.shape[1]) if shows(sheet[:, x : x + 1], color, 2))
+        for color in (red, yellow, green)
+    ]
+    assert firsts == sorted(firsts)
+    # A point whose confidence is low is a grey ring, a sure one is a dot in the first colour of the names.
+    assert shows(sheet, [115, 115, 115], 20) > 30
+    assert shows(sheet, [255, 53, 25], 30) > 30
+    assert shows(found_sheet(found, most=1, columns=1, cell_px=200), green, 2) == 0

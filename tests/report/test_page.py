@@ -1,14 +1,28 @@
 """A page embeds its figures and data, keeps the order of the papers, and escapes what it is given."""
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image, write_json
-from convcorr_jax.report import Fold, PageFigure, Section, Table, Widget, in_order_of_papers, render_page
+from convcorr_jax.report import (
+    Fold,
+    PageFigure,
+    Section,
+    Table,
+    Widget,
+    found_sheet,
+    in_order_of_papers,
+    render_page,
+    review_page,
+)
 from convcorr_jax.report.page import LONG, SHARIF, TOMPSON
+from tests.builders.pages import bright_photographs
 
 
 def test_figures_are_embedded_with_their_size(tmp_path):
@@ -70,3 +84,27 @@ def test_sections_are_in_the_order_of_the_papers():
     assert titles == "matches fields averages transfer pairs prediction landmarks pose"
     headings = re.findall(r'<h2 class="group">(.*?)</h2>', render_page("title", ordered, facts={}))
     assert headings == [LONG, SHARIF, TOMPSON]
+
+
+def test_a_page_of_review_shows_the_most_useful_and_lists_all(tmp_path):
+    found, _ = bright_photographs(tmp_path)
+    page = review_page(found, title="</title>", most=2)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    assert [Path(one["file"]).name for one in data["photographs"]] == ["a.png", "b.png", "c.png"]
+    assert [one["image"] is None for one in data["photographs"]] == [False, False, True]
+    assert data["photographs"][0]["objects"][0]["radius"] == [100, None]
+    assert "<title>&lt;/title&gt;</title>" in page
+    # What a browser keeps belongs to the content alone.
+    keys = {title: re.search(r'"key":"(\w+)"', review_page(found, title=title, most=2))[1] for title in "ab"}
+    assert set(keys.values()) == {data["key"]}
+    assert data["key"] not in review_page(found, title="a", most=1)
+
+
+@pytest.mark.parametrize("draw", [found_sheet, lambda found: review_page(found, title="")])
+def test_photographs_that_changed_and_none_are_refused(draw, tmp_path):
+    found, _ = bright_photographs(tmp_path)
+    with pytest.raises(InputError, match="at least one photograph"):
+        draw(replace(found, photographs=()))
+    write_image(tmp_path / "b.png", np.zeros((200, 301, 3), np.uint8))
+    with pytest.raises(InputError, match=r"b\.png has 301 x 200 pixels, but .* in 300 x 200$"):
+        draw(found)
