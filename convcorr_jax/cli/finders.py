@@ -4,15 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcorr_jax.cli import point_files
-from convcorr_jax.cli.point_files import FoundObject
-
 if TYPE_CHECKING:
     import numpy as np
 
     from convcorr_jax import coords
     from convcorr_jax.backbone.weights import Weights
     from convcorr_jax.keypoints import KeypointModel
+    from convcorr_jax.labels import FoundObject
     from convcorr_jax.pose import TrainedCascade
     from convcorr_jax.probes import LandmarkModel, Mosaic
     from convcorr_jax.shapes import Image
@@ -50,10 +48,10 @@ class Finder(ABC):
         return Prepared(photograph)
 
     @abstractmethod
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the objects of each photograph, or the one in the user's box."""
 
-    def draw(self, photograph: "Image", found: Sequence[FoundObject]) -> "Image":
+    def draw(self, photograph: "Image", found: "Sequence[FoundObject]") -> "Image":
         """Draw the boxes, and the points with their names."""
         import numpy as np
 
@@ -89,8 +87,10 @@ class _Faces(Finder):
 
         return Prepared(photograph, mosaic(photograph, self.probe.extractor(self.weights)))
 
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the points of each face, or of the object in the user's box."""
+        from convcorr_jax.labels import FoundObject
+
         boxes = self._boxes(prepared, box)
         photographs = [one.photograph for one, faces in zip(prepared, boxes, strict=True) for _ in faces]
         flat = [face for faces in boxes for face, _ in faces]
@@ -193,12 +193,13 @@ class People(Finder):
         self.model, self.options, self.names = model, options, model.architecture.joints
         self.limbs = limbs(self.names)
 
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> list[list[FoundObject]]:
+    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the joints of one person in each photograph, if there is one."""
         import numpy as np
 
         from convcorr_jax import coords
         from convcorr_jax.arrays import padded_batches
+        from convcorr_jax.labels import FoundObject
         from convcorr_jax.pose import predict_photographs
 
         ((rows, own),) = padded_batches(len(prepared), size=self.batch)
@@ -215,11 +216,12 @@ class People(Finder):
             for points, scores, presence in found
         ]
 
-    def draw(self, photograph: "Image", found: Sequence[FoundObject]) -> "Image":
+    def draw(self, photograph: "Image", found: "Sequence[FoundObject]") -> "Image":
         """Draw the skeleton, and the user's box."""
+        from convcorr_jax.labels import UNCERTAIN
         from convcorr_jax.report import skeleton
 
         (one,) = found
-        hollow = None if one.confidence is None else one.confidence < point_files.UNCERTAIN
+        hollow = None if one.confidence is None else one.confidence < UNCERTAIN
         boxes = (one.box,) if one.score is None else ()
         return skeleton(photograph, one.points, self.names, hollow=hollow, boxes=boxes, longest_px=_LONGEST_PX)

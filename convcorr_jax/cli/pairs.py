@@ -1,6 +1,6 @@
 """The pairs of photographs that one command line names: two files, a folder, or a table."""
 
-import csv
+import glob
 import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,8 +21,6 @@ PHOTOGRAPH_ENDINGS = (
 )
 """The endings of the files that are taken from a folder, in lower or upper case."""
 
-# Python's objects take fifty times the bytes of a table; fifty thousand pairs take a quarter of it.
-_MAX_BYTES = 2**24
 _COLUMNS = ("a", "b", "box_a", "box_b", "points", "mask")
 
 
@@ -95,6 +93,22 @@ def read_inputs(pair: Pair) -> Inputs:
     return Inputs(a, b, named, mask)
 
 
+def expand(words: Iterable[Path]) -> list[Path]:
+    """Return the photographs that files, folders and patterns name, each of them once."""
+    found: dict[Path, None] = {}
+    for word in words:
+        paths = [word]
+        if word.is_dir():
+            paths = list_photographs(word)
+        elif glob.has_magic(str(word)) and not word.exists():
+            matches = map(Path, glob.glob(str(word), recursive=True))
+            paths = sorted(one for one in matches if one.suffix.lower() in PHOTOGRAPH_ENDINGS and one.is_file())
+            if not paths:
+                raise InputError(f"no photograph matches {word}")
+        found |= dict.fromkeys(paths)
+    return list(found)
+
+
 def list_photographs(folder: Path) -> list[Path]:
     """Return the photographs of a folder, but for hidden ones, by name; refuse a folder without."""
     try:
@@ -134,15 +148,10 @@ def read_pairs(path: Path) -> list[Pair]:
     A box is four numbers with spaces, ``x0 y0 x1 y1``. Paths are relative to the folder of the table. An empty
     entry is absent. All else, such as an unknown or repeated column or a short row, is an `InputError`.
     """
-    from convcorr_jax.io import check_file
+    from convcorr_jax.io import read_rows
 
-    check_file(path, "pairs", most_bytes=_MAX_BYTES)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if any(map(str.strip, row))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
-    header = [column.strip() for column in rows[0]] if rows else []
+    rows = read_rows(path, "pairs")
+    header = [column.strip() for column in rows[0]]
     if not {"a", "b"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
         raise InputError(
             f"{path} has the header {','.join(header)!r}; 'a,b' is expected, and {', '.join(_COLUMNS[2:])} "

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from convcorr_jax.cli import arguments, point_files
+from convcorr_jax.cli import arguments
 from convcorr_jax.cli.finders import TOGETHER, FaceKeypoints, FaceLandmarks, Finder, People, Prepared
-from convcorr_jax.cli.pairs import figure_names
-from convcorr_jax.cli.point_files import FoundIn
+from convcorr_jax.cli.pairs import expand, figure_names
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import BoxOption, as_box, bar, exit_status
 
@@ -55,7 +54,7 @@ class PointCommand(ABC):
 
     def run(self) -> arguments.Result:
         """Find the points, write figures and tables, and return their paths and the points."""
-        paths = point_files.expand(self.photographs)
+        paths = expand(self.photographs)
         if not paths:
             raise InputError(f"Missing from convcorr {self.name}: PHOTO.jpg (see --help)")
         return self._run_one(*paths) if tuple(paths) == self.photographs[:1] else self._run_all(paths)
@@ -86,25 +85,27 @@ class PointCommand(ABC):
             )
             return arguments.Result([sentence], values)
         from convcorr_jax.io import write_image, write_points, written_whole
+        from convcorr_jax.labels import Found, FoundPhotograph, point_values, write_table
 
         with written_whole(out) as temporary_figure, written_whole(table) as temporary_table:
             write_image(temporary_figure, finder.draw(photograph, found))
             if len(found) == 1:
                 write_points(temporary_table, finder.names, found[0].points, confidence=found[0].confidence)
             else:
-                text = point_files.table(finder.names, [FoundIn(path, photograph.shape[:2], found)])
-                temporary_table.write_text(text, encoding="utf-8", newline="")
+                whole = FoundPhotograph(path, photograph.shape[:2], tuple(found))
+                write_table(temporary_table, Found(tuple(finder.names), (whole,)))
         of_each = f" of each of {finder.count(len(found))}" if len(found) > 1 else ""
         lines = [f"{len(finder.names)} {finder.what}{of_each}.", str(out), str(table)]
         if box is None:
             edges = (" ".join(f"{edge:.0f}" for edge in one.box) for one in found if one.score is not None)
             lines += [*(f"Found: --box {each}." for each in edges), *filter(None, [finder.note])]
-        points = point_files.point_values(finder.names, found)
+        points = point_values(finder.names, found)
         return arguments.Result(lines, values | {"figure": out, "table": table, "points": points})
 
     def _run_all(self, paths: Sequence[Path]) -> arguments.Result:
         """Find the points of photographs, and write them into a folder; failures are reported."""
-        from convcorr_jax.io import write_image, write_json, written_whole
+        from convcorr_jax.io import write_image
+        from convcorr_jax.labels import Found, FoundPhotograph, point_values, write_coco, write_table
 
         started, folder = time.perf_counter(), self.out or Path(self.name)
         if folder.suffix.lower() in arguments.FIGURE_ENDINGS:
@@ -112,7 +113,7 @@ class PointCommand(ABC):
         figures = [folder / name for name in figure_names(path.stem for path in paths)]
         files = {kind: folder / f"points.{kind}" for kind in ("csv", "json")}
         self._check(figures, list(files.values()), paths, folder)
-        found: list[FoundIn] = []
+        found: list[FoundPhotograph] = []
         values: list[dict[str, Any]] = []
         lines, errors, code = [], [], 0
         with bar(self.name, total=len(paths), transient=True) as update:
@@ -135,14 +136,13 @@ class PointCommand(ABC):
                     errors.append(str(error) if str(path) in str(error) else f"{path}: {error}")
                     value["error"] = str(error)
                     continue
-                found.append(FoundIn(path, photograph.shape[:2], objects))
+                found.append(FoundPhotograph(path, photograph.shape[:2], tuple(objects)))
                 value["objects"] = [{"box": list(one.box), "score": one.score} for one in objects]
-                value["points"] = point_files.point_values(finder.names, objects)
+                value["points"] = point_values(finder.names, objects)
                 lines.append(f"{path.name}: {finder.count(len(objects))}")
-        with written_whole(files["csv"]) as temporary:
-            temporary.write_text(point_files.table(finder.names, found), encoding="utf-8", newline="")
-        category = finder.objects[0]
-        write_json(files["json"], point_files.coco(finder.names, found, category=category, limbs=finder.limbs))
+        everywhere = Found(tuple(finder.names), tuple(found), finder.objects[0], tuple(finder.limbs))
+        write_table(files["csv"], everywhere)
+        write_coco(files["json"], everywhere)
         seconds = time.perf_counter() - started
         count = finder.count(sum(len(one.objects) for one in found))
         lines.append(f"{count} in {len(found)} of {len(paths)} photographs; {seconds:.1f} seconds.")

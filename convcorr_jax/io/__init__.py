@@ -45,5 +45,7 @@ from convcorr_jax.io.outputs import check_outputs as check_outputs
 from convcorr_jax.io.outputs import check_parent as check_parent
 from convcorr_jax.io.outputs import user_folder as user_folder
 from convcorr_jax.io.points import NamedPoints as NamedPoints
+from convcorr_jax.io.points import coordinate as coordinate
 from convcorr_jax.io.points import read_points as read_points
+from convcorr_jax.io.points import read_rows as read_rows
 from convcorr_jax.io.points import write_points as write_points

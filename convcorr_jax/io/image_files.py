@@ -40,6 +40,9 @@ _TRANSPOSES = {
 # What turns an upright image back; only quarter turns are not their own inverses.
 _INVERSES = {**_TRANSPOSES, 6: _TRANSPOSES[8], 8: _TRANSPOSES[6]}
 
+# The orientations whose upright images have their width and height exchanged.
+_QUARTER_TURNS = (5, 6, 7, 8)
+
 # `convcorr_jax.shapes.Image`; that module imports JAX, for which reading a file should not wait.
 Image = UInt8[np.ndarray, "height width 3"]
 
@@ -104,11 +107,11 @@ def decode_labels(encoded: bytes, *, name: str) -> UInt8[np.ndarray, "height wid
     return _decode_labels(io.BytesIO(encoded), name=name)
 
 
-def image_size(path: str | Path) -> Size:
-    """Read the height and width of an image as it is stored, from the head of its file."""
+def image_size(path: str | Path, *, upright: bool = False) -> Size:
+    """Read the height and width of an image as it is stored, or ``upright``, from the head of its file."""
     path = Path(path)
     check_file(path, "image")
-    return _size(path, name=str(path))
+    return _size(path, name=str(path), upright=upright)
 
 
 def encoded_image_size(encoded: bytes, *, name: str) -> Size:
@@ -145,13 +148,14 @@ def write_flow(path: str | Path, flow: Float[np.ndarray, "height width 2"]) -> N
         temporary.write_bytes(head + np.where(np.isnan(flow), _UNKNOWN_FLOW, flow).astype("<f4").tobytes())
 
 
-def _size(source: Path | io.BytesIO, *, name: str) -> Size:
+def _size(source: Path | io.BytesIO, *, name: str, upright: bool = False) -> Size:
     with _opened(source, name=name) as opened:
         width, height = opened.size
+        is_turned = upright and opened.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
         if isinstance(opened, TiffImagePlugin.TiffImageFile):
             # Pillow states the size of the upright image.
             width, height = opened.tag_v2[_WIDTH], opened.tag_v2[_LENGTH]
-    return Size(height, width)
+    return Size(width, height) if is_turned else Size(height, width)
 
 
 def _decode(source: Path | io.BytesIO, *, name: str, upright: bool) -> Image:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -142,8 +142,8 @@ def _filled(value: Any, shape: tuple[int, ...]) -> Any:
     return [_filled(each, shape[1:]) for each in value] if isinstance(value, list) else value
 
 
-def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write a mapping as indented JSON; a number that is NaN or infinite is a ValueError."""
+def write_json(path: str | Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write a mapping or a sequence as indented JSON; a number that is NaN or infinite is a ValueError."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -30,49 +30,58 @@ class NamedPoints(NamedTuple):
     points: Float[np.ndarray, "n 2"]
 
 
-def read_points(path: str | Path) -> NamedPoints:
+def read_rows(path: Path, kind: str) -> list[list[str]]:
+    """Read the rows of a CSV file of at most 16 MB in UTF-8 that are not blank; refuse a file without any."""
+    check_file(path, kind, most_bytes=_MAX_BYTES)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if not rows:
+        raise InputError(f"{path} is empty")
+    return rows
+
+
+def read_points(path: str | Path, *, absent: bool = False) -> NamedPoints:
     """Read points and their names.
 
-    A point without a name is named by its number, from 1. A column ``confidence`` is ignored.
+    A point without a name is named by its number, from 1. A column ``confidence`` is ignored. With ``absent``,
+    points without coordinates, which are NaN, are allowed.
 
     Raises:
         InputError: the file is missing, empty, over 16 MB or not UTF-8 text; its header lacks ``x`` or ``y`` or
             has an unknown or a repeated column; it has no points; a row has more or fewer entries than the
             header, or a coordinate that is not a finite number.
     """
-    path = Path(path)
-    check_file(path, "points", most_bytes=_MAX_BYTES)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
-    if not rows:
-        raise InputError(f"{path} is empty")
+    rows = read_rows(path := Path(path), "points")
     header = [column.strip() for column in rows[0]]
     if not {"x", "y"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
         raise InputError(f"{path} has the header {','.join(header)!r}; 'x,y' or 'name,x,y' is expected")
     if len(rows) == 1:
         raise InputError(f"{path} has a header and no points")
-    entries = [_entry(row, header, f"row {number} of {path}") for number, row in enumerate(rows[1:], 1)]
+    entries = [_entry(row, header, f"row {number} of {path}", absent) for number, row in enumerate(rows[1:], 1)]
     names = tuple(name or str(number) for number, (name, _, _) in enumerate(entries, 1))
     return NamedPoints(names, np.array([(x, y) for _, x, y in entries]))
 
 
-def _entry(row: Sequence[str], header: Sequence[str], where: str) -> tuple[str, float, float]:
+def _entry(row: Sequence[str], header: Sequence[str], where: str, absent: bool) -> tuple[str, float, float]:
     if len(row) != len(header):
         raise InputError(f"{where} has {len(row)} entries; {len(header)} are expected")
     values = dict(zip(header, map(str.strip, row), strict=True))
-    return values.get("name", ""), _number(values, "x", where), _number(values, "y", where)
+    is_absent = absent and not values["x"] and not values["y"]
+    x, y = (math.nan if is_absent else coordinate(values[column], f"{column} in {where}") for column in "xy")
+    return values.get("name", ""), x, y
 
 
-def _number(values: dict[str, str], column: str, where: str) -> float:
+def coordinate(text: str, where: str) -> float:
+    """Return the finite number of a table's entry; the message about another entry says ``where`` it is."""
     try:
-        number = float(values[column])
+        number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{column} in {where} is {values[column]!r}; a finite number is expected")
+        raise InputError(f"{where} is {text!r}; a finite number is expected")
     return number
 
 

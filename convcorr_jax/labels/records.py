@@ -4,6 +4,7 @@ Points are (x, y) in pixels of the photograph, 0-based, with pixel centres at in
 of the names. A point that is absent (not visible, outside the photograph) is NaN.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,11 @@ class FoundObject(NamedTuple):
     """The radius around a point that holds the true one in 90 % of cases; NaN or None where unknown."""
     absent: Bool[np.ndarray, " n"] | None = None
     """The points that are likely to be absent; None if none is."""
+
+    @property
+    def present(self) -> Float[np.ndarray, "n 2"]:
+        """The points as files state them: NaN where they are likely to be absent."""
+        return self.points if self.absent is None else np.where(self.absent[:, None], np.nan, self.points)
 
 
 class LabelledPhotograph(NamedTuple):
@@ -76,3 +82,10 @@ class Found:
     photographs: tuple[FoundPhotograph, ...]
     category: str = "object"
     skeleton: tuple[tuple[int, int], ...] = ()
+
+
+Locate = Callable[[str, Sequence[float] | None], tuple[Path, coords.Size]]
+"""What readers call with a photograph as a file names it, and its (height, width) if the file states them.
+
+It returns the path and the size of the upright photograph, and refuses one that is missing or of another size.
+"""

@@ -19,7 +19,7 @@ _ALGORITHMS = {*_FEATURES, "flow", "linear", "metrics", "retrieval"}
 _EVERYTHING = {
     *(*_ALGORITHMS, "datasets", "synthetic", "doctor"),
     *("matching", "keypoints", "patches", "probes", "pose", "report", "runtime", "tasks"),
-    "estimators",
+    *("estimators", "labels"),
 }
 DRAWS_ITSELF = {"matching": "report"}
 """A room whose results have a figure, and the room that draws it, which is imported when it is asked for."""
@@ -94,7 +94,7 @@ BUDGETS = {
     "estimators": (4, 494),
     "eval": (59, 5348),
     "flow": (9, 1511),
-    "io": (8, 1394),
+    "io": (8, 1410),
     "keypoints": (7, 1390),
     "labels": (6, 900),
     "linear": (20, 3575),

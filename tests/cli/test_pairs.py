@@ -62,7 +62,7 @@ def test_a_table_lists_pairs_with_boxes_and_points(tmp_path):
         ("a\nx\n", "header 'a'; 'a,b' is expected"),
         ("a,b,c\nx,y,z\n", "header 'a,b,c'"),
         ("a,b,b\nx,y,z\n", "header 'a,b,b'"),
-        ("\n", "header ''"),
+        ("\n", "is empty"),
         ("a,b\n", "has a header and no pairs"),
         ("a,b\nx\n", "row 1 of .* has 1 entries; 2 are expected"),
         ("a,b\nx,y\nx,\n", "row 2 of .* has no b; the path"),

@@ -51,17 +51,22 @@ class Annotations(NamedTuple):
 def read_annotations(path: Path) -> Annotations:
     """Read annotations; all categories have as many keypoints."""
     with json_file(path, _KIND, most_bytes=MAX_BYTES) as content:
-        if not isinstance(content, dict) or not all(content.get(part) for part in _LISTS):
-            raise InputError(f"an object with {', '.join(_LISTS)}, none of them empty, is expected")
-        numbers = {part: _numbers(content[part], part) for part in _LISTS}
-        lists = {part: [each | {"id": numbers[part][each["id"]]} for each in content[part]] for part in _LISTS}
-        named = {each["id"]: tuple(map(str, each.get("keypoints") or ())) for each in content["categories"]}
-        names = {named.get(each.get("category_id"), ()) for each in content["annotations"]}
-        joints = {*map(len, names)} - {0} or {len(content["annotations"][0].get("keypoints", ())) // 3}
-        if len(joints) > 1:
-            raise InputError(f"its categories have {sorted(joints)} keypoints; one number is expected")
-        lists["annotations"] = [_annotation(each, min(joints), numbers) for each in content["annotations"]]
-        return Annotations(lists, numbers, min(joints), names.pop() if len(names) == 1 else ())
+        return check_annotations(content)
+
+
+def check_annotations(content: Any) -> Annotations:
+    """Check the content of a file of annotations."""
+    if not isinstance(content, dict) or not all(content.get(part) for part in _LISTS):
+        raise InputError(f"an object with {', '.join(_LISTS)}, none of them empty, is expected")
+    numbers = {part: _numbers(content[part], part) for part in _LISTS}
+    lists = {part: [each | {"id": numbers[part][each["id"]]} for each in content[part]] for part in _LISTS}
+    named = {each["id"]: tuple(map(str, each.get("keypoints") or ())) for each in content["categories"]}
+    names = {named.get(each.get("category_id"), ()) for each in content["annotations"]}
+    joints = {*map(len, names)} - {0} or {len(content["annotations"][0].get("keypoints", ())) // 3}
+    if len(joints) > 1:
+        raise InputError(f"its categories have {sorted(joints)} keypoints; one number is expected")
+    lists["annotations"] = [_annotation(each, min(joints), numbers) for each in content["annotations"]]
+    return Annotations(lists, numbers, min(joints), names.pop() if len(names) == 1 else ())
 
 
 def read_results(path: Path, truth: Annotations) -> list[dict[str, Any]]:
