@@ -1,0 +1,396 @@
+"""From labelled photographs to those of a folder: the method grows with the number of examples."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from convcorr_jax import coords, images
+from convcorr_jax.annotation.calibration import RIGHT, Calibration, calibrate
+from convcorr_jax.annotation.methods import (
+    WHOLE_PX,
+    FoundShape,
+    Method,
+    OneStage,
+    Photograph,
+    Task,
+    TwoStages,
+    frame_of,
+    frame_size,
+    see,
+)
+from convcorr_jax.annotation.model import AnnotationModel
+from convcorr_jax.annotation.shape import (
+    RIGID_RESIDUAL,
+    MeanShape,
+    complex_of,
+    diameter,
+    fit_similarity,
+    mean_shape,
+    shape_residual,
+)
+from convcorr_jax.annotation.stages import Example, Windows, without
+from convcorr_jax.annotation.template import match_template
+from convcorr_jax.annotation.windows import Extractor, cut
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import image_size, read_image
+from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPhotograph, Labels
+
+FEW = 5
+"""With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
+# Copies of photographs are at most this long.
+_LONGEST_PX = 1024
+_STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
+_FOLDS = 4
+# At this factor from the border, the residual of the shape needs no comparison of methods.
+_SURELY = 1.6
+# The share of the folder that heads learn from with few examples, its weight, and that of true examples.
+_TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
+# An object that is larger than this share of its photograph fills it, and stands as the example does.
+_FILLS = 0.45
+_UPRIGHT = float(np.deg2rad(14))
+# Points spread about the mean shape by this times its residual, within bounds.
+_SPREADS, _LEAST_SPREAD, _MOST_SPREAD = 2.5, 0.06, 0.2
+_UNKNOWN_RESIDUAL = 0.06
+# A further object has at least this mean probability, if there are too few examples to choose it.
+_LEAST_SCORE = float(np.log(0.3))
+_GOOD, _POOR = 0.75, 0.4
+
+
+class Comparison(NamedTuple):
+    """How well a method found the points of examples that it was not fitted to."""
+
+    method: str
+    right: float
+    """The share of points within `RIGHT` of the diameter."""
+    chosen: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What `annotate` found."""
+
+    found: Found
+    model: AnnotationModel
+    comparisons: tuple[Comparison, ...]
+    """The methods that were tried on held-out examples; none with fewer than five examples."""
+    residual: float
+    """`shape_residual` of the examples; NaN of a single one."""
+    seconds: float
+
+
+class _Opened(NamedTuple):
+    photograph: Photograph
+    size: tuple[int, int]
+    """The size (height, width) of the file."""
+    to_copy: coords.Transform
+    """From the file's pixels to those of the copy that is used."""
+
+
+def annotate(
+    labels: Labels,
+    photographs: Sequence[Path],
+    *,
+    search: Weights,
+    align: Weights,
+    rotate: Literal["auto", "off"] = "auto",
+    mirror: bool | None = None,
+    method: Literal["one stage", "two stages"] | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Annotations:
+    """Find the objects of labelled photographs, and their points, in other photographs.
+
+    With up to four examples, a template finds the object and flow carries the points; heads are fitted to the
+    examples and to the best 40 % of what was found. From five on, heads are fitted to the examples alone. They
+    are of `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several
+    objects, and else of `OneStage`; near the border both are fitted to a part of the examples and compared on
+    the others. With fewer than five examples, an object that fills its photograph has one stage.
+
+    Args:
+        labels: photographs of which all objects are labelled; points that are NaN are absent.
+        photographs: the photographs to search. The labels of those that are labelled are kept.
+        search: the weights of VGG16, on whose layers the heads stand.
+        align: the weights of the network that aligns windows.
+        rotate: search all angles if there is one example, or if examples turn by more than 23 degrees from
+            their mean; or, with "off", only angles up to 14 degrees.
+        mirror: learn from mirrored copies, too; by default if names say which points are left and right.
+        method: the heads; by default they are chosen.
+        progress: called with the name of each stage.
+
+    Raises:
+        InputError: there is no photograph; no example has two points at different places; a photograph cannot
+            be read.
+    """
+    started = time.perf_counter()
+    if not photographs:
+        raise InputError("there are no photographs to annotate; at least one is expected")
+    progress("examples")
+    opened = [_open(path) for path in photographs]
+    copies = [one.photograph for one in opened]
+    examples, shape = _examples(labels)
+    task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
+    if len(examples) < FEW:
+        progress("template and flow")
+        first = match_template(examples, copies, task=task, search=search, align=align)
+        fitted, calibration, comparisons = (
+            _from_few(task, examples, copies, first, method, seed),
+            Calibration(),
+            (),
+        )
+    else:
+        names = [method] if method else _entrants(task, residual)
+        fitted, calibration, comparisons = _from_many(task, examples, names, seed=seed, progress=progress)
+    model = AnnotationModel(labels.names, labels.category, labels.skeleton, fitted, calibration)
+    progress("photographs")
+    known = {each.path.resolve(): each for each in labels.photographs}
+    found = [
+        _found(path, one, shapes, known.get(path.resolve()), model)
+        for path, one, shapes in zip(photographs, opened, model.find(copies), strict=True)
+    ]
+    result = Found(labels.names, _ranked(found), labels.category, labels.skeleton)
+    return Annotations(result, model, comparisons, residual, time.perf_counter() - started)
+
+
+def _open(path: Path) -> _Opened:
+    """Return a photograph that is read when it is needed, at most 1024 pixels long."""
+    height, width = image_size(path)
+    scale = min(1.0, _LONGEST_PX / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+
+    def load() -> np.ndarray:
+        image = read_image(path)
+        return image if scale == 1 else images.resize(image, size).image
+
+    return _Opened(Photograph(load, size), (height, width), coords.resize((height, width), size))
+
+
+def _examples(labels: Labels) -> tuple[list[Example], MeanShape]:
+    """Return the labelled photographs that show an object, and the mean shape."""
+    opened = [_open(each.path) for each in labels.photographs]
+    shapes = [
+        [complex_of(one.to_copy(each.points)) for each in labelled.objects]
+        for one, labelled in zip(opened, labels.photographs, strict=True)
+    ]
+    shape = mean_shape([one for some in shapes for one in some])
+    examples = []
+    for one, some in zip(opened, shapes, strict=True):
+        usable = tuple(each for each in some if np.isfinite(each + shape.points).any())
+        fits = tuple(fit_similarity(shape.points, each) for each in usable)
+        if usable:
+            examples.append(Example(one.photograph.load, one.photograph.size, usable, fits))
+    return examples, shape
+
+
+def _task(
+    labels: Labels, examples: Sequence[Example], shape: MeanShape, copies: Sequence[Photograph],
+    search: Weights, *, rotate: Literal["auto", "off"], mirror: bool | None,
+) -> tuple[Task, float]:  # fmt: skip
+    shapes = [one for example in examples for one in example.objects]
+    residual, swaps = shape_residual(shapes), _swaps(labels.names)
+    upright = rotate == "off" or (len(examples) < FEW and _fills(examples))
+    aspect = float(
+        np.median([size[1] / size[0] for size in (*(e.size for e in examples), *(c.size for c in copies))])
+    )
+    frame = frame_size(aspect, WHOLE_PX)
+    sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
+    expected = _UNKNOWN_RESIDUAL if np.isnan(residual) else residual
+    task = Task(
+        mean=shape.points,
+        swaps=swaps,
+        mirror=swaps != tuple(range(len(swaps))) if mirror is None else mirror,
+        angle_range=min(shape.angle_range, _UPRIGHT) if upright else shape.angle_range,
+        aspect=aspect,
+        spread=float(np.clip(_SPREADS * expected, _LEAST_SPREAD, _MOST_SPREAD)),
+        objects=max(len(example.objects) for example in examples),
+        least_score=_LEAST_SCORE,
+        extract=Extractor.fit((cut(p.load(), frame_of(p.size, frame), frame) for p in sample), search),
+    )
+    return task, residual
+
+
+def _fills(examples: Sequence[Example]) -> bool:
+    return bool(np.median([abs(f.a) / max(e.size) for e in examples for f in e.fits]) > _FILLS)
+
+
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+
+
+def _swaps(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the place of each point's partner on the other side: left and right, l and r in their names.
+
+    >>> _swaps(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"])
+    (0, 2, 1, 4, 3, 5)
+    """
+    lower = [name.lower() for name in names]
+    word = r"left|right|(?<![a-z])[lr](?![a-z])"
+    partners = [re.sub(word, lambda match: _SIDES[match[0]], name) for name in lower]
+    return tuple(lower.index(one) if one in lower else k for k, one in enumerate(partners))
+
+
+def _plan(name: str, task: Task, examples: Sequence[Example]) -> Method:
+    kind = OneStage if name == OneStage.name else TwoStages
+    return kind.plan(task, examples, steps=_STEPS)
+
+
+def _count(examples: Sequence[Example]) -> int:
+    return max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples))
+
+
+def _from_few(
+    task: Task, examples: list[Example], copies: Sequence[Photograph], first: Sequence[FoundShape],
+    method: str | None, seed: int,
+) -> Method:  # fmt: skip
+    """Fit heads to the examples and to the best of what a template and flow found."""
+    trusted = []
+    for number in np.argsort([-shape.score for shape in first])[: max(1, round(_TRUSTED * len(first)))]:
+        points = complex_of(first[number].points)
+        if diameter(points) > 0:
+            fit = fit_similarity(task.mean, points)
+            trusted.append(
+                Example(copies[number].load, copies[number].size, (points,), (fit,), _TRUSTED_WEIGHT)
+            )
+    times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
+    everything = [*examples * times, *trusted]
+    name = method or (OneStage.name if _fills(examples) and task.objects == 1 else TwoStages.name)
+    planned = _plan(name, task, everything)
+    windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))
+    return planned.fit(windows, seed=seed)
+
+
+def _entrants(task: Task, residual: float) -> list[str]:
+    """Return the methods that suit the shape: both near the border between rigid and articulated."""
+    if task.objects > 1:
+        return [TwoStages.name]
+    if np.isnan(residual) or residual > RIGID_RESIDUAL * _SURELY:
+        return [OneStage.name]
+    return [TwoStages.name] if residual < RIGID_RESIDUAL / _SURELY else [TwoStages.name, OneStage.name]
+
+
+class _HeldOut(NamedTuple):
+    """What was found of examples by heads that were not fitted to them."""
+
+    errors: Float[np.ndarray, "objects n"]
+    """Shares of the diameter; NaN where a point is absent."""
+    confidence: Float[np.ndarray, "objects n"]
+    scores: Float[np.ndarray, " found"]
+    """Of every object that was found."""
+    true: Float[np.ndarray, " found"]
+    """1 if it is one, else 0."""
+
+    @property
+    def right(self) -> float:
+        return float((self.errors[np.isfinite(self.errors)] <= RIGHT).mean())
+
+
+def _from_many(
+    task: Task, examples: Sequence[Example], names: Sequence[str], *, seed: int, progress: Callable[[str], None]
+) -> tuple[Method, Calibration, tuple[Comparison, ...]]:
+    """Fit the method that finds held-out examples best, and calibrate it by what it found of them."""
+    entrants: list[tuple[Method, tuple[Windows, ...], _HeldOut]] = []
+    for name in names:
+        progress(f"windows for {name}")
+        planned = _plan(name, replace(task, least_score=-np.inf), examples)
+        windows = planned.windows(examples, count=_count(examples), rng=np.random.default_rng(seed))
+        progress(f"held-out examples by {name}")
+        entrants.append((planned, windows, _held_out(planned, windows, examples, seed=seed)))
+    planned, windows, held = max(entrants, key=lambda entrant: entrant[2].right)
+    comparisons = tuple(Comparison(m.name, h.right, m is planned) for m, _, h in entrants)
+    progress("heads")
+    chosen = replace(planned, task=replace(task, least_score=_best_threshold(held)))
+    return chosen.fit(windows, seed=seed), calibrate(held.errors, held.confidence), comparisons
+
+
+def _held_out(
+    planned: Method, windows: Sequence[Windows], examples: Sequence[Example], *, seed: int
+) -> _HeldOut:
+    folds = np.arange(len(examples)) % min(_FOLDS, len(examples))
+    photographs = [Photograph(example.load, example.size) for example in examples]
+    seen = see(photographs, planned.frame, planned.task.extract)
+    errors, confidence, scores, true = [], [], [], []
+    for fold in np.unique(folds):
+        held = np.flatnonzero(folds == fold).tolist()
+        fitted = replace(planned, steps=_STEPS * 2 // 3).fit([without(w, held) for w in windows], seed=seed)
+        found = fitted.predict([photographs[k] for k in held], tuple(layer[held] for layer in seen))
+        for number, shapes in zip(held, found, strict=True):
+            objects = examples[number].objects
+            for points in objects:
+                sure, error = _nearest(shapes, points)
+                errors.append(error / diameter(points) if diameter(points) > 0 else error * np.nan)
+                confidence.append(sure)
+            scores += [shape.score for shape in shapes]
+            true += [_is_one_of(shape, objects) for shape in shapes]
+    return _HeldOut(np.array(errors), np.array(confidence), np.array(scores), np.array(true, float))
+
+
+def _nearest(shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence and the errors of the found object that is nearest to a true one."""
+    if not shapes:
+        return np.full(len(points), 1e-3), np.where(np.isfinite(points), diameter(points), np.nan)
+    distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
+    best = int(np.argmin([np.nanmedian(each) for each in distances]))
+    return shapes[best].confidence, distances[best]
+
+
+def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) -> bool:
+    distances = (
+        np.nanmedian(np.abs(complex_of(shape.points) - each)) / max(diameter(each), 1.0) for each in objects
+    )
+    return any(distance < 3 * RIGHT for distance in distances)
+
+
+def _best_threshold(held: _HeldOut) -> float:
+    """Return the least score of an object at which most of those found are right, and most are found (F1)."""
+    if not len(held.scores):
+        return _LEAST_SCORE
+    order = np.argsort(-held.scores)
+    right = np.cumsum(held.true[order])
+    f1 = 2 * right / (np.arange(1, len(order) + 1) + max(len(held.errors), 1))
+    best = int(np.argmax(f1))
+    scores = held.scores[order]
+    return float(scores[best] if best + 1 == len(scores) else (scores[best] + scores[best + 1]) / 2)
+
+
+def _found(
+    path: Path, one: _Opened, shapes: Sequence[FoundShape], labelled: LabelledPhotograph | None,
+    model: AnnotationModel,
+) -> FoundPhotograph:  # fmt: skip
+    """Return what was found in a photograph, or its labels, with a verdict."""
+    if labelled is not None:
+        kept = tuple(
+            FoundObject(
+                each.points, None, each.box or _box(each.points), None, absent=np.isnan(each.points[:, 0])
+            )
+            for each in labelled.objects
+        )
+        return FoundPhotograph(path, one.size, kept, "labelled")
+    objects = tuple(model.object_of(shape, one.to_copy) for shape in shapes)
+    sure = min(
+        (float(np.mean(each.confidence)) for each in objects if each.confidence is not None), default=0.0
+    )
+    verdict = "good" if sure >= _GOOD else "doubtful" if sure >= _POOR else "poor"
+    return FoundPhotograph(path, one.size, objects, verdict)
+
+
+def _box(points: Float[np.ndarray, "n 2"]) -> coords.Box:
+    return coords.tight_box(points[np.isfinite(points[:, 0])])
+
+
+def _ranked(found: Sequence[FoundPhotograph]) -> tuple[FoundPhotograph, ...]:
+    """Order photographs by how many points are expected to be wrong; labelled ones come last."""
+
+    def wrong(one: FoundPhotograph) -> float:
+        if one.verdict == "labelled":
+            return -1.0
+        expected = [float(np.sum(1 - each.confidence)) for each in one.objects if each.confidence is not None]
+        return sum(expected) if expected else float("inf")
+
+    order = sorted(range(len(found)), key=lambda number: -wrong(found[number]))
+    places = {number: place for place, number in enumerate(order)}
+    return tuple(one._replace(rank=places[number]) for number, one in enumerate(found))

@@ -1,0 +1,106 @@
+"""How sure predictions are: the probability that a point is right, and a radius that holds the true one.
+
+Both come from predictions of examples that the heads were not fitted to, with the failures of the search.
+
+Source: Vovk, Gammerman and Shafer 2005, *Algorithmic Learning in a Random World* (split conformal prediction);
+Lei et al. 2018, *Distribution-Free Predictive Inference for Regression*, section 5.2 (errors relative to their
+expected size).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+RIGHT = 0.1
+"""A point is right within this share of the object's diameter."""
+COVERAGE = 0.9
+# So few values have no quantile of 90 %; a keypoint of its own needs more, or it varies with every example.
+_LEAST, _LEAST_OF_POINT = 9, 19
+# The weight of the prior belief that probabilities need no correction, in points.
+_PRIOR_POINTS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Maps of the head's probability p of a point, by ``z = log(p / (1 - p))``."""
+
+    probability: tuple[float, float] = (0.0, 1.0)
+    """Intercept and slope: a point is right with the probability ``1 / (1 + exp(-(i + s z)))``."""
+    spread: tuple[float, float] = (0.0, 0.0)
+    """Intercept and slope of the logarithm of the expected error, as a share of the diameter."""
+    quantiles: tuple[float, ...] = ()
+    """By point, the quantile of errors over their expected size; NaN where it is unknown."""
+
+    def right(self, confidence: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b n"]:
+        """Return the probability that points are right."""
+        intercept, slope = self.probability
+        return 1 / (1 + np.exp(-(intercept + slope * _logit(confidence))))
+
+    def radius(self, confidence: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b n"]:
+        """Return the radius that holds the true point in 90 % of cases, as a share of the diameter."""
+        if not self.quantiles:
+            return np.full(confidence.shape, np.nan)
+        intercept, slope = self.spread
+        return np.exp(intercept + slope * _logit(confidence)) * np.array(self.quantiles)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON stores them."""
+        quantiles = [None if math.isnan(q) else q for q in self.quantiles]
+        return {"probability": [*self.probability], "spread": [*self.spread], "quantiles": quantiles}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Calibration":
+        """Return the calibration that `to_json` stored."""
+        quantiles = tuple(math.nan if q is None else float(q) for q in stored["quantiles"])
+        return cls(tuple(stored["probability"]), tuple(stored["spread"]), quantiles)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.log(clipped / (1 - clipped))
+
+
+def calibrate(errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m n"]) -> Calibration:
+    """Calibrate by the errors of held-out objects, as shares of their diameters; NaN where a point is absent.
+
+    The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
+    error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal
+    quantile of errors over it: of the point's own errors if there are at least 19, else of all points'.
+    """
+    known = np.isfinite(errors) & np.isfinite(confidence)
+    if known.sum() < _LEAST:
+        return Calibration()
+    z, error = _logit(confidence), np.maximum(errors, 1e-3)
+    probability = _logistic(z[known], errors[known] <= RIGHT)
+    slope, _ = np.polyfit(z[known], np.log(error[known]), 1) if np.ptp(z[known]) > 0.1 else (0.0, 0.0)
+    slope = min(0.0, float(slope))
+    intercept = float(np.mean(np.log(error[known]) - slope * z[known]))
+    ratios = error / np.exp(intercept + slope * z)
+    pooled = _quantile(ratios[known])
+    own = (ratios[known[:, k], k] for k in range(errors.shape[1]))
+    quantiles = tuple(_quantile(each) if len(each) >= _LEAST_OF_POINT else pooled for each in own)
+    return Calibration(probability, (intercept, slope), quantiles)
+
+
+def _quantile(values: Float[np.ndarray, " m"]) -> float:
+    """Return the ``ceil((m + 1) 0.9)``-th smallest value."""
+    rank = math.ceil((len(values) + 1) * COVERAGE)
+    return float(np.sort(values)[rank - 1]) if rank <= len(values) else math.nan
+
+
+def _logistic(z: Float[np.ndarray, " m"], right: Bool[np.ndarray, " m"]) -> tuple[float, float]:
+    """Return intercept and slope by Newton's method, with imagined points on the identity."""
+    grid = np.linspace(-3, 3, _PRIOR_POINTS)
+    design = np.stack([np.ones(len(z) + len(grid)), np.concatenate([z, grid])], axis=1)
+    target = np.concatenate([right.astype(float), 1 / (1 + np.exp(-grid))])
+    weights = np.array([0.0, 1.0])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-design @ weights))
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        step = np.linalg.solve(hessian, design.T @ (target - p))
+        weights = weights + np.clip(step, -1, 1)
+    return float(weights[0]), max(0.05, float(weights[1]))

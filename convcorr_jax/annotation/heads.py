@@ -1,0 +1,194 @@
+"""Heads: small networks on frozen features that say for each cell of a window which point it shows.
+
+The head projects each layer to 32 channels, adds them on the cells of the first layer, and applies a 3x3
+convolution, a dilated one with a skip connection, and one of 1x1, whose outputs are the points' logits. The
+probabilities of a point are the softmax over all cells and one more, of logit 0, which means that it is absent.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from convcorr_jax.annotation.windows import Features
+
+_CHANNELS = 32
+_SIGMA_CELLS = 1.0
+_DROPPED = 0.2
+_BATCH = 8
+_RATE, _WARM_UP, _DECAY = 3e-3, 20, 1e-2
+# The bias of logits against that of the absent cell.
+_ABSENT_AT_FIRST = 4.0
+# The cells around the best one whose centroid is the point: 2 on each side.
+_REACH = 2
+
+Params = dict[str, Array]
+
+
+class Targets(NamedTuple):
+    """What windows show."""
+
+    cells: Float[np.ndarray, "b objects n 2"]
+    """The cell (column, row) of each point of each object; NaN where it is absent or there is no object."""
+    known: Float[np.ndarray, "b n"]
+    """The weight of each point of a window; 0 where it is unknown."""
+
+
+def shapes(channels: Sequence[int], points: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a head's parameters, for the channels of each layer."""
+    kernels: dict[str, tuple[int, ...]] = {f"in{k}": (c, _CHANNELS) for k, c in enumerate(channels)}
+    kernels |= {"near": (3, 3, _CHANNELS, _CHANNELS), "far": (3, 3, _CHANNELS, _CHANNELS)}
+    kernels |= {"out": (_CHANNELS, points)}
+    return kernels | {f"{name}_bias": shape[-1:] for name, shape in kernels.items()}
+
+
+def init(key: Array, channels: Sequence[int], points: int) -> Params:
+    """Return a head's initial parameters (He et al. 2015); a point is probably absent at first."""
+    params: Params = {}
+    for number, (name, shape) in enumerate(shapes(channels, points).items()):
+        deviation = 0.0 if len(shape) == 1 else float(np.sqrt(2 / np.prod(shape[:-1])))
+        params[name] = deviation * jax.random.normal(jax.random.fold_in(key, number), shape)
+    return params | {"out": 0.1 * params["out"], "out_bias": params["out_bias"] - _ABSENT_AT_FIRST}
+
+
+def _convolve(x: Array, params: Params, name: str, *, dilation: int = 1) -> Array:
+    numbers = ("NHWC", "HWIO", "NHWC")
+    y = jax.lax.conv_general_dilated(
+        x, params[name], (1, 1), "SAME", rhs_dilation=(dilation, dilation), dimension_numbers=numbers
+    )
+    return y + params[f"{name}_bias"]
+
+
+def logits(params: Params, features: Features, *, dropped: Array | None = None) -> Float[Array, "b h w n"]:
+    """Compute the logits of cells; ``dropped`` is a key of channels that are set to 0 in training."""
+    total = 0.0
+    size = features[0].shape[1:3]
+    for k, layer in enumerate(features):
+        x = layer
+        if dropped is not None:
+            key = jax.random.fold_in(dropped, k)
+            kept = jax.random.bernoulli(key, 1 - _DROPPED, (x.shape[0], 1, 1, x.shape[3]))
+            x = x * kept / (1 - _DROPPED)
+        y = x @ params[f"in{k}"] + params[f"in{k}_bias"]
+        if y.shape[1:3] != size:
+            y = jax.image.resize(y, (y.shape[0], *size, y.shape[3]), "linear")
+        total = total + y
+    x = jax.nn.relu(total)
+    x = jax.nn.relu(_convolve(x, params, "near"))
+    x = x + jax.nn.relu(_convolve(x, params, "far", dilation=2))
+    return x @ params["out"] + params["out_bias"]
+
+
+def _loss(params, features, cells, known, key):
+    scores = logits(params, features, dropped=key)
+    b, h, w, n = scores.shape
+    everything = jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
+    log_p = jax.nn.log_softmax(everything, axis=1)
+    # The Gaussian of each object is separable; objects add, and sum to 1 together.
+    there = jnp.isfinite(cells).all(-1)
+    place = jnp.where(there[..., None], cells, -100.0)
+    columns = jnp.exp(-((jnp.arange(w) - place[..., 0, None]) ** 2) / (2 * _SIGMA_CELLS**2))
+    rows = jnp.exp(-((jnp.arange(h) - place[..., 1, None]) ** 2) / (2 * _SIGMA_CELLS**2))
+    target = jnp.einsum("bonh,bonw->bhwn", rows, columns).reshape(b, h * w, n)
+    total = target.sum(axis=1, keepdims=True)
+    inside = total > 0.5
+    target = jnp.where(inside, target / jnp.maximum(total, 1e-6), 0.0)
+    target = jnp.concatenate([target, 1.0 - inside], axis=1)
+    losses = -jnp.sum(target * log_p, axis=1)
+    return jnp.sum(losses * known) / jnp.maximum(jnp.sum(known), 1.0)
+
+
+def _optimizer(steps: int) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(0.0, _RATE, min(_WARM_UP, steps // 3), steps)
+    return optax.adamw(schedule, weight_decay=_DECAY)
+
+
+@partial(jax.jit, static_argnames=("steps",), donate_argnums=(0, 1))
+def _step(params, state, features, cells, known, key, *, steps):
+    loss, gradient = jax.value_and_grad(_loss)(params, features, cells, known, key)
+    updates, state = _optimizer(steps).update(gradient, state, params)
+    return optax.apply_updates(params, updates), state, loss
+
+
+def fit(
+    features: Features,
+    targets: Targets,
+    *,
+    steps: int,
+    seed: int = 0,
+    chances: Float[np.ndarray, " b"] | None = None,
+    params: Params | None = None,
+) -> Params:
+    """Fit a head to windows, which are drawn with ``chances``."""
+    rng = np.random.default_rng(seed)
+    key = jax.random.key(seed)
+    if params is None:
+        params = init(key, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+    state = _optimizer(steps).init(params)
+    count = len(features[0])
+    chances = np.full(count, 1 / count) if chances is None else chances / chances.sum()
+    for step in range(steps):
+        rows = rng.choice(count, _BATCH, p=chances)
+        batch = tuple(layer[rows].astype(np.float32) for layer in features)
+        params, state, _ = _step(
+            params, state, batch, targets.cells[rows], targets.known[rows],
+            jax.random.fold_in(key, step), steps=steps,
+        )  # fmt: skip
+    return params
+
+
+class Heat(NamedTuple):
+    """The probabilities of points in windows."""
+
+    cells: Float[np.ndarray, "b h w n"]
+    absent: Float[np.ndarray, "b n"]
+
+
+@jax.jit
+def _probabilities(params, features):
+    scores = logits(params, features)
+    b, h, w, n = scores.shape
+    everything = jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
+    p = jax.nn.softmax(everything, axis=1)
+    return p[:, :-1].reshape(b, h, w, n), p[:, -1]
+
+
+def predict(params: Params, features: Features) -> Heat:
+    """Return the probabilities of points in windows, in batches of one size."""
+    count = len(features[0])
+    size = min(_BATCH, count)
+    parts = []
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        heat = _probabilities(params, tuple(layer[rows].astype(np.float32) for layer in features))
+        parts.append([np.asarray(part)[: count - start] for part in heat])
+    return Heat(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+class Peak(NamedTuple):
+    """The best cell of each point: its centroid, and the probability of the cells around it."""
+
+    cells: Float[np.ndarray, "b n 2"]
+    probability: Float[np.ndarray, "b n"]
+
+
+def best(heat: Float[np.ndarray, "b h w n"], *, prior: Float[np.ndarray, "h w n"] | None = None) -> Peak:
+    """Return the centroid of the cells around the most probable one, after a prior of places."""
+    b, h, w, n = heat.shape
+    flat = (heat if prior is None else heat * prior).reshape(b, h * w, n).argmax(axis=1)
+    rows, columns = np.divmod(flat, w)
+    offsets = np.arange(-_REACH, _REACH + 1)
+    dy, dx = (grid.ravel() for grid in np.meshgrid(offsets, offsets, indexing="ij"))
+    y, x = rows[..., None] + dy, columns[..., None] + dx
+    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+    values = heat[np.arange(b)[:, None, None], y.clip(0, h - 1), x.clip(0, w - 1), np.arange(n)[:, None]]
+    values = values * inside
+    total = values.sum(-1)
+    safe = np.maximum(total, 1e-30)
+    cells = np.stack([(values * x).sum(-1) / safe, (values * y).sum(-1) / safe], axis=-1)
+    return Peak(cells, total)

@@ -1,0 +1,263 @@
+"""The methods that find objects and their points: on the whole photograph, or first where and then exactly."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from convcorr_jax import coords
+from convcorr_jax.annotation import heads, stages
+from convcorr_jax.annotation.search import find_objects
+from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.stages import Example, Jitter, Windows
+from convcorr_jax.annotation.windows import (
+    STRIDE_PX,
+    Extractor,
+    Features,
+    cells_of,
+    centered,
+    cut,
+    pixels_of,
+    whole,
+)
+from convcorr_jax.shapes import Image
+
+# Sides of frames are multiples of this, so that few programs are compiled and every layer has whole cells.
+_SIDE_STEP = 32
+WHOLE_PX = 256 * 336
+"""The area of the frame in which a photograph is seen as a whole."""
+# An object is searched with this diameter, in frames of bounded size.
+_SEARCHED_PX, _SEARCH_SIDE = 64, 160
+_LEAST_FRAME, _MOST_FRAME = 160, 512
+_EXACT_PX, _EXACT_SIDE = 110, 192
+_WHOLE_JITTER = Jitter(np.deg2rad(8), 0.15, 0.08)
+_SEARCH_STRETCH = 0.2
+_EXACT_JITTER = Jitter(np.deg2rad(12), 0.12, 0.08)
+# Objects may be smaller or larger than the examples by this factor; one example says less of their sizes.
+_SIZES, _SIZES_OF_ONE = 1.3, 1.5
+# Candidates whose mean log-probability is this close to the best one's are looked at more closely.
+_CLOSE, _CANDIDATES = 1.5, 3
+# Objects lie apart by this share of their extent.
+_APART = 0.4
+_TOGETHER = 8
+
+
+class FoundShape(NamedTuple):
+    """An object in a photograph, in the photograph's pixels."""
+
+    points: Float[np.ndarray, "n 2"]
+    confidence: Float[np.ndarray, " n"]
+    """The probability of the cells around each point."""
+    absent: Float[np.ndarray, " n"]
+    """The probability that each point is absent."""
+
+    @property
+    def score(self) -> float:
+        """The mean over points of the log of what is known about them, 0 at most."""
+        return float(np.mean(np.log(np.clip(self.confidence + self.absent, 1e-3, 1))))
+
+
+class Photograph(NamedTuple):
+    """A photograph that is read when it is needed."""
+
+    load: Callable[[], Image]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is the same for all methods."""
+
+    mean: Complex[np.ndarray, " n"]
+    """The mean shape; its diameter is 1."""
+    swaps: tuple[int, ...]
+    """The place of each point in a mirrored object."""
+    mirror: bool
+    """Whether heads learn from mirrored copies."""
+    angle_range: float
+    """How far objects are turned from the mean shape, in radians."""
+    aspect: float
+    """The width of photographs over their height."""
+    spread: float
+    """The standard deviation of points about the mean shape, as a share of the diameter."""
+    objects: int
+    """The most objects of a photograph."""
+    least_score: float
+    """The score below which a further object of a photograph is none."""
+    extract: Extractor
+
+
+def frame_of(size: Sequence[int], frame: Sequence[int]) -> Similarity:
+    """Return the similarity that fits a photograph into a frame."""
+    return whole(size, frame, scale=min(frame[0] / size[0], frame[1] / size[1]))
+
+
+def frame_size(aspect: float, area: float) -> tuple[int, int]:
+    """Return a size (height, width) with an aspect and about an area."""
+    height, width = (
+        max(2, round(side / _SIDE_STEP)) * _SIDE_STEP
+        for side in (np.sqrt(area / aspect), np.sqrt(area * aspect))
+    )
+    return height, width
+
+
+def see(photographs: Sequence[Photograph], frame: Sequence[int], extract: Extractor) -> Features:
+    """Compute the features of whole photographs in a frame."""
+    parts = []
+    for start in range(0, len(photographs), _TOGETHER):
+        chunk = photographs[start : start + _TOGETHER]
+        parts.append(extract([cut(p.load(), frame_of(p.size, frame), frame) for p in chunk]))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _shapes(
+    heat: heads.Heat, to_windows: Sequence[Similarity], prior: np.ndarray | None = None
+) -> Iterator[FoundShape]:
+    best = heads.best(heat.cells, prior=prior)
+    for row, to_window in enumerate(to_windows):
+        points = to_window.inverse(pixels_of(best.cells[row]))
+        yield FoundShape(points, best.probability[row], heat.absent[row])
+
+
+@dataclass(frozen=True, eq=False)
+class OneStage:
+    """A head that sees the whole photograph: for one object whose parts move on their own."""
+
+    task: Task
+    frame: tuple[int, int]
+    steps: int
+    params: tuple[heads.Params, ...] = ()
+
+    name: Literal["one stage"] = "one stage"
+
+    @classmethod
+    def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
+        """Choose the frame."""
+        return cls(task, frame_size(task.aspect, WHOLE_PX), steps)
+
+    def windows(
+        self, examples: Sequence[Example], *, count: int, rng: np.random.Generator
+    ) -> tuple[Windows, ...]:
+        """Cut windows for the head."""
+        frames = [frame_of(example.size, self.frame) for example in examples]
+        angle = np.pi if self.task.angle_range >= np.pi else _WHOLE_JITTER.angle
+        jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
+        draws = stages.draw_whole(examples, frames, self.frame, jitter, count=count, mirror=mirror, rng=rng)
+        task = self.task
+        return (stages.render(examples, draws, self.frame, task.extract, swaps=task.swaps, rng=rng),)
+
+    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "OneStage":
+        """Fit the head."""
+        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
+        return replace(self, params=tuple(fitted))
+
+    def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
+        """Return the object of each photograph, whose features in the frame are ``seen``."""
+        frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
+        return [[shape] for shape in _shapes(heads.predict(self.params[0], seen), frames)]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStages:
+    """A head that finds where objects are and how they are turned, and one that sees each of them upright."""
+
+    task: Task
+    frame: tuple[int, int]
+    steps: int
+    params: tuple[heads.Params, ...] = ()
+    sizes_px: tuple[float, float] = (0.0, 0.0)
+    """The least and the greatest diameter of objects in the frame."""
+
+    name: Literal["two stages"] = "two stages"
+
+    @classmethod
+    def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "TwoStages":
+        """Choose the frame by the size of objects as a share of their photographs."""
+        shares = [abs(fit.a) / np.sqrt(np.prod(e.size)) for e in examples for fit in e.fits]
+        side = float(np.clip(_SEARCHED_PX / np.median(shares), _LEAST_FRAME, _MOST_FRAME))
+        frame = frame_size(task.aspect, side**2)
+        inside = [abs(frame_of(e.size, frame).a * fit.a) for e in examples for fit in e.fits]
+        more = _SIZES if len(inside) > 1 else _SIZES_OF_ONE
+        return cls(task, frame, steps, sizes_px=(min(inside) / more, max(inside) * more))
+
+    def windows(
+        self, examples: Sequence[Example], *, count: int, rng: np.random.Generator
+    ) -> tuple[Windows, ...]:
+        """Cut windows for both heads."""
+        task, scales = self.task, [abs(frame_of(e.size, self.frame).a) for e in examples]
+        angle = np.pi if task.angle_range >= np.pi else task.angle_range / 2
+        where = stages.draw_around(
+            examples, _SEARCH_SIDE, scales, Jitter(angle, _SEARCH_STRETCH, 0), count=count,
+            mirror=task.mirror, upright=False, elsewhere=True, rng=rng,
+        )  # fmt: skip
+        exactly = stages.draw_around(
+            examples, _EXACT_SIDE, _EXACT_PX, _EXACT_JITTER, count=count,
+            mirror=task.mirror, upright=True, elsewhere=False, rng=rng,
+        )  # fmt: skip
+        return tuple(
+            stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)
+            for draws, side in ((where, _SEARCH_SIDE), (exactly, _EXACT_SIDE))
+        )
+
+    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "TwoStages":
+        """Fit both heads."""
+        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
+        return replace(self, params=tuple(fitted))
+
+    def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
+        """Return the objects of each photograph, whose features in the frame are ``seen``, the best first.
+
+        Several candidates are looked at upright. Of one expected object, the candidate of the highest score is
+        kept; of several, all that lie apart and have at least the task's least score.
+        """
+        heat = heads.predict(self.params[0], seen)
+        rows, windows, to_windows = [], [], []
+        for row, photograph in enumerate(photographs):
+            image = photograph.load()
+            for fit in self._candidates(heat.cells[row], frame_of(photograph.size, self.frame)):
+                scale = _EXACT_PX / abs(fit.a)
+                to_windows.append(centered(fit.b, float(np.angle(fit.a)), scale, _EXACT_SIDE))
+                windows.append(cut(image, to_windows[-1], (_EXACT_SIDE, _EXACT_SIDE)))
+                rows.append(row)
+        found: list[list[FoundShape]] = [[] for _ in photographs]
+        if rows:
+            closer = heads.predict(self.params[1], self.task.extract(windows))
+            for row, shape in zip(rows, _shapes(closer, to_windows, self._prior()), strict=True):
+                found[row].append(shape)
+        return [self._distinct(some) for some in found]
+
+    def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[Similarity]:
+        """Return the similarities from the mean shape to the photograph that deserve a closer look."""
+        task = self.task
+        found = find_objects(
+            heat, task.mean, sizes_px=self.sizes_px, angle_range=task.angle_range,
+            objects=_CANDIDATES * task.objects,
+        )  # fmt: skip
+        close = [one for one in found if task.objects > 1 or one.score > found[0].score - _CLOSE]
+        return [frame.inverse @ one.fit for one in close]
+
+    def _prior(self) -> Float[np.ndarray, "h w n"]:
+        """Return how probable each cell of an upright window is for each point, up to a factor."""
+        middle = complex(_EXACT_SIDE - 1, _EXACT_SIDE - 1) / 2
+        expected = cells_of(points_of(self.task.mean * _EXACT_PX + middle))
+        side = _EXACT_SIDE // STRIDE_PX
+        squares = ((coords.cell_grid((side, side))[:, :, None] - expected) ** 2).sum(axis=-1)
+        spread = self.task.spread * _EXACT_PX / STRIDE_PX
+        return np.exp(-squares / (2 * spread**2)).astype(np.float32)
+
+    def _distinct(self, found: Sequence[FoundShape]) -> list[FoundShape]:
+        """Return the best shapes that lie apart."""
+        kept: list[FoundShape] = []
+        for one in sorted(found, key=lambda shape: -shape.score):
+            extent = np.ptp(one.points, axis=0).max()
+            apart = all(
+                np.median(np.linalg.norm(one.points - other.points, axis=1)) > _APART * extent for other in kept
+            )
+            if apart and (not kept or one.score >= self.task.least_score):
+                kept.append(one)
+        return kept[: self.task.objects]
+
+
+Method = OneStage | TwoStages

@@ -1,0 +1,132 @@
+"""A fitted method with its calibration, which can be saved and applied to other photographs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from convcorr_jax import coords
+from convcorr_jax.annotation import heads
+from convcorr_jax.annotation.calibration import Calibration
+from convcorr_jax.annotation.methods import FoundShape, Method, OneStage, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.shape import complex_of, diameter, points_of
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Extractor
+from convcorr_jax.backbone import channels
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.io import Expected, Fitted, check_fields
+from convcorr_jax.labels import FoundObject
+
+# Photographs whose features are in memory at a time.
+_TOGETHER = 16
+_ABSENT = 0.5
+_NETWORK = "vgg16"
+_METHODS = {"one stage": OneStage, "two stages": TwoStages}
+_HEADS = {"one stage": 1, "two stages": 2}
+_FACTS = {
+    "names": tuple[str, ...], "category": str, "skeleton": tuple[tuple[int, int], ...], "method": str,
+    "frame": tuple[int, int], "sizes_px": tuple[float, float], "swaps": tuple[int, ...], "mirror": bool,
+    "angle_range": float, "aspect": float, "spread": float, "objects": int, "least_score": float,
+    "calibration": dict[str, Any],
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationModel:
+    """A method that finds objects of a category and their points in whole photographs."""
+
+    kind: ClassVar[str] = "annotation model"
+
+    names: tuple[str, ...]
+    category: str
+    skeleton: tuple[tuple[int, int], ...]
+    method: Method
+    calibration: Calibration
+
+    def find(self, photographs: Sequence[Photograph]) -> list[list[FoundShape]]:
+        """Return the objects of each photograph."""
+        found: list[list[FoundShape]] = []
+        for start in range(0, len(photographs), _TOGETHER):
+            chunk = photographs[start : start + _TOGETHER]
+            found += self.method.predict(chunk, see(chunk, self.method.frame, self.method.task.extract))
+        return found
+
+    def object_of(self, shape: FoundShape, to_copy: coords.Transform) -> FoundObject:
+        """Return a shape of a copy in its photograph's own pixels, with calibrated probabilities and radii."""
+        points, absent = to_copy.inverse(shape.points), shape.absent > _ABSENT
+        confidence = np.where(absent, shape.absent, self.calibration.right(shape.confidence))
+        radius = self.calibration.radius(shape.confidence) * diameter(complex_of(points))
+        score = float(np.exp(shape.score))
+        return FoundObject(points, confidence, coords.tight_box(points), score, radius, absent)
+
+    def to_fitted(self) -> Fitted:
+        """Return the heads and the projections in half precision, and everything else as facts."""
+        task, extract = self.method.task, self.method.task.extract
+        arrays: dict[str, np.ndarray] = {"mean": points_of(task.mean)}
+        for layer, mean, basis in zip(LAYERS, extract.means, extract.bases, strict=True):
+            arrays |= {f"{layer}/mean": mean.astype(np.float32), f"{layer}/basis": basis.astype(np.float16)}
+        for number, head in enumerate(self.method.params):
+            arrays |= {
+                f"head{number}/{name}": np.asarray(values).astype(np.float16) for name, values in head.items()
+            }
+        sizes_px = self.method.sizes_px if isinstance(self.method, TwoStages) else (0.0, 0.0)
+        facts = {
+            "names": self.names, "category": self.category, "skeleton": self.skeleton,
+            "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px, "swaps": task.swaps,
+            "mirror": task.mirror, "angle_range": task.angle_range, "aspect": task.aspect,
+            "spread": task.spread, "objects": task.objects, "least_score": task.least_score,
+            "calibration": self.calibration.to_json(),
+        }  # fmt: skip
+        return Fitted(arrays, facts)
+
+    @classmethod
+    def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
+        """Return the type and shape of every array of a model with these facts."""
+        check_fields(dict(facts), _FACTS, name="model")
+        if facts["method"] not in _METHODS:
+            raise ValueError(f"its method is {facts['method']!r}; {' or '.join(_METHODS)} is expected")
+        n, network = len(facts["names"]), load(_NETWORK).network
+        expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
+        for layer, count in zip(LAYERS, DIRECTIONS, strict=True):
+            width = channels(network, layer)
+            expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
+            expected[f"{layer}/basis"] = Expected(np.floating, (width, count), finite=True)
+        for number in range(_HEADS[facts["method"]]):
+            for name, shape in heads.shapes(DIRECTIONS, n).items():
+                expected[f"head{number}/{name}"] = Expected(np.floating, shape, finite=True)
+        return expected
+
+    @classmethod
+    def from_fitted(cls, fitted: Fitted) -> "AnnotationModel":
+        """Return the model, with the installed weights of its network."""
+        arrays, facts = fitted.arrays, fitted.facts
+        extract = Extractor(
+            load(_NETWORK),
+            tuple(arrays[f"{layer}/mean"].astype(np.float32) for layer in LAYERS),
+            tuple(arrays[f"{layer}/basis"].astype(np.float32) for layer in LAYERS),
+        )
+        task = Task(
+            complex_of(arrays["mean"].astype(float)), tuple(facts["swaps"]), facts["mirror"],
+            facts["angle_range"], facts["aspect"], facts["spread"], facts["objects"], facts["least_score"],
+            extract,
+        )  # fmt: skip
+        count = _HEADS[facts["method"]]
+        fitted_heads = tuple(
+            {
+                name: jnp.float32(arrays[f"head{number}/{name}"])
+                for name in heads.shapes(DIRECTIONS, len(facts["names"]))
+            }
+            for number in range(count)
+        )
+        method: Method = _METHODS[facts["method"]](task, tuple(facts["frame"]), 0, fitted_heads)
+        if isinstance(method, TwoStages):
+            method = TwoStages(task, method.frame, 0, fitted_heads, tuple(facts["sizes_px"]))
+        skeleton = tuple((a, b) for a, b in facts["skeleton"])
+        return cls(
+            tuple(facts["names"]),
+            facts["category"],
+            skeleton,
+            method,
+            Calibration.from_json(facts["calibration"]),
+        )

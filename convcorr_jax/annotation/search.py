@@ -1,0 +1,134 @@
+"""Searching for objects: similarities of the mean shape to the peaks of the points' heat-maps."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity, points_of
+from convcorr_jax.annotation.windows import pixels_of
+
+# A point that no peak supports costs this; log-probabilities below it count no further.
+_FLOOR = -7.0
+# The standard deviation of points about the mean shape, as a share of the diameter.
+_SPREAD = 0.12
+_PEAKS = 3
+_MOST_PAIRS = 60
+# Pairs of points that are closer than this share of the diameter say little about angle and size.
+_LEAST_LENGTH = 0.3
+# Another hypothesis lies elsewhere or is turned otherwise: shares of the diameter, and radians.
+_ELSEWHERE, _TURNED = 0.3, np.pi / 4
+_LOOKED_AT = 200
+
+
+class Hypothesis(NamedTuple):
+    """An object's similarity from the mean shape to pixels, and its mean log-probability of a point."""
+
+    fit: Similarity
+    score: float
+
+
+class _Peaks(NamedTuple):
+    places: Complex[np.ndarray, "n k"]
+    logs: Float[np.ndarray, "n k"]
+
+
+def _peaks(heat: Float[np.ndarray, "h w n"], count: int) -> _Peaks:
+    """Return each point's greatest local maxima, as pixels, and the log of the probability around them."""
+    from scipy import ndimage
+
+    local = ndimage.maximum_filter(heat, (5, 5, 1)) == heat
+    mass = ndimage.uniform_filter(heat, (3, 3, 1), mode="constant") * 9
+    n = heat.shape[-1]
+    best = np.argsort(-np.where(local, heat, -1).reshape(-1, n), axis=0)[:count]
+    rows, columns = np.divmod(best, heat.shape[1])
+    places = complex_of(pixels_of(np.stack([columns, rows], axis=-1).astype(float)))
+    logs = np.log(np.maximum(np.take_along_axis(mass.reshape(-1, n), best, axis=0), 1e-12))
+    return _Peaks(places.T, logs.T)
+
+
+def find_objects(
+    heat: Float[np.ndarray, "h w n"],
+    mean: Complex[np.ndarray, " n"],
+    *,
+    sizes_px: tuple[float, float],
+    angle_range: float,
+    objects: int,
+) -> Sequence[Hypothesis]:
+    """Return the most probable places, angles and sizes of a shape, the best first.
+
+    Each pair of peaks of two points is a hypothesis. Its score is the mean over points of ``log p - d^2 / (2
+    s^2)`` for the best peak at the distance d from its place in the shape, with s = 0.12 diameters, and at
+    least -7. The best are fitted to their peaks by least squares, and their sizes clipped to ``sizes_px``.
+
+    Args:
+        heat: the probabilities of points in cells.
+        objects: the most hypotheses; they differ in place or angle.
+    """
+    peaks = _peaks(heat, _PEAKS if objects <= _PEAKS else objects + 2)
+    a, b = _pairs(peaks, mean, sizes_px)
+    found: list[Hypothesis] = []
+    for row in np.argsort(-_scores(peaks, mean, a, b))[:_LOOKED_AT]:
+        one = _refitted(peaks, mean, Similarity(complex(a[row]), complex(b[row])), sizes_px)
+        if abs(np.angle(one.fit.a)) > max(1.2 * angle_range, 0.1) and angle_range < np.pi:
+            continue
+        if all(_differ(one.fit, other.fit) for other in found):
+            found.append(one)
+        if len(found) == objects:
+            break
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _differ(one: Similarity, other: Similarity) -> bool:
+    turned = abs(np.angle(one.a / other.a)) > _TURNED
+    return bool(turned or abs(one.b - other.b) > _ELSEWHERE * min(abs(one.a), abs(other.a)))
+
+
+def _pairs(peaks: _Peaks, mean: np.ndarray, sizes_px: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the similarities ``a, b`` of pairs of peaks whose lengths are possible."""
+    n, k = peaks.places.shape
+    lengths = np.abs(mean[:, None] - mean)
+    pairs = [pair for pair in combinations(range(n), 2) if lengths[pair] > _LEAST_LENGTH]
+    pairs = sorted(pairs, key=lambda pair: -lengths[pair])[:_MOST_PAIRS]
+    chosen = np.array([(i, j, p, q) for i, j in pairs for p in range(k) for q in range(k)], int).reshape(-1, 4)
+    i, j, p, q = chosen.T
+    use = (peaks.logs[i, p] > _FLOOR) & (peaks.logs[j, q] > _FLOOR)
+    i, j, p, q = chosen[use].T
+    first, second = peaks.places[i, p], peaks.places[j, q]
+    a = (second - first) / (mean[j] - mean[i])
+    possible = (np.abs(a) > 0.7 * sizes_px[0]) & (np.abs(a) < 1.4 * sizes_px[1])
+    a, middle = a[possible], (first + second)[possible] / 2
+    a = a / np.abs(a) * np.clip(np.abs(a), *sizes_px)
+    return a, middle - a * ((mean[i] + mean[j]) / 2)[possible]
+
+
+def _support(peaks: _Peaks, mean: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``log p - d^2 / (2 s^2)`` of every peak for every similarity, ``[m, n, k]``."""
+    expected = a[:, None] * mean + b[:, None]
+    spread = _SPREAD * np.abs(a)[:, None, None]
+    return peaks.logs - np.abs(expected[..., None] - peaks.places) ** 2 / (2 * spread**2)
+
+
+def _scores(peaks: _Peaks, mean: np.ndarray, a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, " m"]:
+    return np.maximum(_support(peaks, mean, a, b).max(axis=-1), _FLOOR).mean(axis=-1)
+
+
+def _refitted(peaks: _Peaks, mean: np.ndarray, fit: Similarity, sizes_px: tuple[float, float]) -> Hypothesis:
+    for _ in range(3):
+        support = _support(peaks, mean, np.array([fit.a]), np.array([fit.b]))[0]
+        used = support.max(axis=-1) > _FLOOR
+        if used.sum() < 2:
+            break
+        target = np.where(used, peaks.places[np.arange(len(mean)), support.argmax(axis=-1)], np.nan)
+        free = fit_similarity(mean, target)
+        a = free.a / abs(free.a) * float(np.clip(abs(free.a), *sizes_px))
+        # With the size clipped, the shift of least squares is another.
+        fit = Similarity(a, complex(np.nanmean(target - a * mean)))
+    return Hypothesis(fit, float(_scores(peaks, mean, np.array([fit.a]), np.array([fit.b]))[0]))
+
+
+def place_of(fit: Similarity, mean: Complex[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """Return the points of a shape at a place."""
+    return points_of(fit.a * mean + fit.b)

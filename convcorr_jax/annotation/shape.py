@@ -1,0 +1,142 @@
+"""Shapes of objects: similarities between windows and photographs, and the mean shape of the examples.
+
+Points (x, y) are complex numbers ``x + iy`` here, so that a similarity is ``z -> a z + b``: |a| is the scale,
+and the phase of a the angle in radians, clockwise in an image.
+
+Source: Gower 1975, *Generalized Procrustes analysis*; the iteration stops when the mean no longer changes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from convcorr_jax.errors import InputError
+
+RIGID_RESIDUAL = 0.075
+"""A set whose leave-one-out residual is below this share of its diameter is treated as one rigid body."""
+_ITERATIONS = 20
+_WIDE_ANGLE = np.deg2rad(23)
+# Few examples understate how far objects turn.
+_ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
+
+
+class Similarity(NamedTuple):
+    """The map ``z -> a z + b`` of points."""
+
+    a: complex
+    b: complex
+
+    def __call__(self, points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
+        """Map points."""
+        return points_of(self.a * complex_of(points) + self.b)
+
+    @property
+    def inverse(self) -> "Similarity":
+        """The map back."""
+        return Similarity(1 / self.a, -self.b / self.a)
+
+    def __matmul__(self, first: "Similarity") -> "Similarity":
+        """Map by ``first``, and then by this."""
+        return Similarity(self.a * first.a, self.a * first.b + self.b)
+
+
+def complex_of(points: Float[np.ndarray, "*n 2"]) -> Complex[np.ndarray, "*n"]:
+    """Return points as complex numbers."""
+    return points[..., 0] + 1j * points[..., 1]
+
+
+def points_of(numbers: Complex[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 2"]:
+    """Return complex numbers as points."""
+    return np.stack([np.real(numbers), np.imag(numbers)], axis=-1)
+
+
+def fit_similarity(source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"]) -> Similarity:
+    """Return the similarity of least squares; pairs of which one is NaN do not count.
+
+    With a single pair, or with points at one place, it is a shift.
+    """
+    known = np.isfinite(source) & np.isfinite(target)
+    source, target = source[known], target[known]
+    if not len(source):
+        raise InputError("two objects have no point in common")
+    centred = source - source.mean()
+    spread = np.vdot(centred, centred).real
+    a = complex(np.vdot(centred, target - target.mean()) / spread) if spread > 0 else 1 + 0j
+    a = a if abs(a) > 0 else 1 + 0j
+    return Similarity(a, complex(target.mean() - a * source.mean()))
+
+
+class MeanShape(NamedTuple):
+    """The mean of shapes that differ by similarities: its points are centred, and its diameter is 1."""
+
+    points: Complex[np.ndarray, " n"]
+    angles: Float[np.ndarray, " examples"]
+    """The angle of each example from the mean one, in radians."""
+    diameters: Float[np.ndarray, " examples"]
+    """The diameter of each example in pixels."""
+
+    @property
+    def angle_range(self) -> float:
+        """The largest angle from the upright position that is searched, in radians."""
+        widest = float(np.abs(self.angles).max())
+        if len(self.angles) < 2 or widest > _WIDE_ANGLE:
+            return float(np.pi)
+        return _ANGLE_FACTOR * widest + float(_MORE_ANGLE)
+
+
+def diameter(points: Complex[np.ndarray, " n"]) -> float:
+    """Return the greatest distance of two of the known points."""
+    known = points[np.isfinite(points)]
+    return float(np.abs(known[:, None] - known).max()) if len(known) else 0.0
+
+
+def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:
+    """Return the Procrustes mean of shapes, turned as they are turned on average.
+
+    Raises:
+        InputError: no shape has two points at different places.
+    """
+    known = [shape for shape in shapes if diameter(shape) > 0]
+    if not known:
+        raise InputError("no example has two points at different places")
+    mean = max(known, key=lambda shape: (np.isfinite(shape).sum(), diameter(shape)))
+    common = known
+    for _ in range(_ITERATIONS):
+        mean = (mean - np.nanmean(mean)) / diameter(mean)
+        common = [shape for shape in known if (np.isfinite(shape) & np.isfinite(mean)).sum() > 1]
+        moved = np.array([_moved(shape, mean) for shape in common])
+        counts = np.isfinite(moved).sum(axis=0)
+        mean = np.where(counts, np.nansum(moved, axis=0) / np.maximum(counts, 1), mean)
+    mean = (mean - np.nanmean(mean)) / diameter(mean)
+    fits = [fit_similarity(mean, shape).a for shape in common]
+    turn = np.sum([a / abs(a) for a in fits])
+    turn = turn / abs(turn) if abs(turn) > 1e-9 else 1.0
+    return MeanShape(mean * turn, np.angle([a / turn for a in fits]), np.array([abs(a) for a in fits]))
+
+
+def _moved(shape: Complex[np.ndarray, " n"], mean: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
+    fit = fit_similarity(shape, mean)
+    return fit.a * shape + fit.b
+
+
+def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
+    """Return the leave-one-out residual of the mean shape, as a share of the diameter.
+
+    Each shape is compared with the mean of the others, which is fitted to it by a similarity: the root of the
+    mean squared distance over its points, divided by its diameter; the median over shapes. With a single shape,
+    or fewer than three points, nothing is left over to compare: NaN.
+    """
+    residuals = []
+    for place, shape in enumerate(shapes):
+        others = [other for number, other in enumerate(shapes) if number != place]
+        if np.isfinite(shape).sum() < 3 or not any(diameter(other) > 0 for other in others):
+            continue
+        mean = mean_shape(others).points
+        if (np.isfinite(mean) & np.isfinite(shape)).sum() < 3:
+            continue
+        fit = fit_similarity(mean, shape)
+        distances = np.abs(fit.a * mean + fit.b - shape)
+        residuals.append(np.sqrt(np.nanmean(distances**2)) / diameter(shape))
+    return float(np.median(residuals)) if residuals else float("nan")

@@ -1,0 +1,139 @@
+"""Windows of labelled photographs for training heads: where an object is, and where exactly its points are."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from convcorr_jax.annotation import heads
+from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.windows import Extractor, Features, cells_of, centered, change_light, cut
+from convcorr_jax.shapes import Image
+
+# Windows at random places of photographs, from which a head learns what is no object.
+_ELSEWHERE = 0.3
+
+
+class Example(NamedTuple):
+    """A photograph of which all objects are known, in its own frame."""
+
+    load: Callable[[], Image]
+    size: tuple[int, int]
+    objects: tuple[Complex[np.ndarray, " n"], ...]
+    fits: tuple[Similarity, ...]
+    """The similarity of the mean shape to each object."""
+    weight: float = 1.0
+    """How much the labels count: less than 1 for those that a method found itself."""
+
+
+class Draw(NamedTuple):
+    """A window of an example."""
+
+    example: int
+    to_window: Similarity
+    mirrored: bool
+
+
+class Jitter(NamedTuple):
+    """How much windows vary: radians, logarithm of the scale, and shares of the window or diameter."""
+
+    angle: float
+    stretch: float
+    shift: float
+
+
+class Windows(NamedTuple):
+    """Windows of examples with their features and what they show."""
+
+    features: Features
+    targets: heads.Targets
+    examples: Float[np.ndarray, " b"]
+
+
+def draw_whole(
+    examples: Sequence[Example], frames: Sequence[Similarity], size: Sequence[int], jitter: Jitter, *,
+    count: int, mirror: bool, rng: np.random.Generator,
+) -> list[Draw]:  # fmt: skip
+    """Draw windows of whole photographs, which ``frames`` map into windows."""
+    middle = complex(size[1] - 1, size[0] - 1) / 2
+    draws = []
+    for number in (k % len(examples) for k in range(count)):
+        a = np.exp(rng.uniform(-jitter.stretch, jitter.stretch) + 1j * _angle(rng, jitter.angle))
+        shift = complex(*(rng.uniform(-jitter.shift, jitter.shift, 2) * size[::-1]))
+        turn = Similarity(complex(a), complex(middle - a * middle + shift))
+        draws.append(Draw(number, turn @ frames[number], mirror and rng.random() < 0.5))
+    return draws
+
+
+def _angle(rng: np.random.Generator, spread: float) -> float:
+    return rng.uniform(-np.pi, np.pi) if spread >= np.pi else float(rng.normal(0, spread))
+
+
+def draw_around(
+    examples: Sequence[Example], side: int, object_px: Sequence[float] | float, jitter: Jitter, *, count: int,
+    mirror: bool, upright: bool, elsewhere: bool, rng: np.random.Generator,
+) -> list[Draw]:  # fmt: skip
+    """Draw square windows around objects, which have a diameter of ``object_px`` in them.
+
+    Args:
+        upright: remove the object's own angle; else windows turn within the jitter's angle.
+        elsewhere: shift windows by up to a third of their side, and take some at random places.
+    """
+    draws = []
+    for number in (k % len(examples) for k in range(count)):
+        example = examples[number]
+        fit = example.fits[rng.integers(len(example.fits))]
+        wanted = object_px if isinstance(object_px, int | float) else object_px[number] * abs(fit.a)
+        scale = wanted / abs(fit.a) * np.exp(rng.uniform(-jitter.stretch, jitter.stretch))
+        turn = _angle(rng, jitter.angle) + (np.angle(fit.a) if upright else 0)
+        if elsewhere and rng.random() < _ELSEWHERE:
+            center = complex(rng.uniform(0, example.size[1]), rng.uniform(0, example.size[0]))
+        elif elsewhere:
+            center = fit.b + complex(*rng.uniform(-0.3, 0.3, 2)) * side / scale
+        else:
+            center = fit.b + abs(fit.a) * complex(*rng.normal(0, jitter.shift, 2))
+        draws.append(Draw(number, centered(center, turn, scale, side), mirror and rng.random() < 0.5))
+    return draws
+
+
+def render(
+    examples: Sequence[Example], draws: Sequence[Draw], size: Sequence[int], extract: Extractor, *,
+    swaps: Sequence[int], rng: np.random.Generator,
+) -> Windows:  # fmt: skip
+    """Cut windows, change their light, and compute their features; what they show is all objects within."""
+    n = len(swaps)
+    most = max(len(example.objects) for example in examples)
+    cells = np.full((len(draws), most, n, 2), np.nan, np.float32)
+    known = np.ones((len(draws), n), np.float32)
+    shown = []
+    loaded: dict[int, Image] = {}
+    # Windows of an example follow one another, so that it is read once.
+    order = np.argsort([draw.example for draw in draws], kind="stable")
+    for row in order:
+        draw = draws[row]
+        if draw.example not in loaded:
+            loaded = {draw.example: examples[draw.example].load()}
+        window = cut(loaded[draw.example], draw.to_window, size)
+        for place, points in enumerate(examples[draw.example].objects):
+            here = points_of(draw.to_window.a * points + draw.to_window.b)
+            here[~((here > -0.5) & (here < np.array(size[::-1]) - 0.5)).all(axis=-1)] = np.nan
+            if draw.mirrored:
+                here = (here * (-1, 1) + (size[1] - 1, 0))[list(swaps)]
+            cells[row, place] = cells_of(here)
+        known[row] = examples[draw.example].weight
+        shown.append(change_light(window[:, ::-1] if draw.mirrored else window, rng))
+    features = extract(shown)
+    back = np.argsort(order)
+    return Windows(
+        tuple(layer[back] for layer in features),
+        heads.Targets(cells, known),
+        np.array([d.example for d in draws]),
+    )
+
+
+def without(windows: Windows, examples: Sequence[int]) -> Windows:
+    """Return the windows of all other examples."""
+    kept = ~np.isin(windows.examples, examples)
+    targets = heads.Targets(*(part[kept] for part in windows.targets))
+    return Windows(tuple(layer[kept] for layer in windows.features), targets, windows.examples[kept])

@@ -1,0 +1,174 @@
+"""One labelled photograph: its object as a turned and scaled template, and flow in the window that it finds.
+
+The template is a window of descriptors around the labelled object, of which only the cells in the hull of its
+points count, so that its background does not vote. Its correlation with a photograph's descriptors at all
+places, angles and scales says where the object is; the flow between the upright windows carries the points.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Complex, Float
+from scipy.spatial import Delaunay, QhullError
+
+from convcorr_jax import coords
+from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, frame_of, frame_size
+from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.stages import Example
+from convcorr_jax.annotation.windows import centered, cut
+from convcorr_jax.backbone import activations, preprocess
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.matching import align_photographs, carry_to_b
+
+_LAYER = "conv4_3"
+_OBJECT_PX, _SIDE = 96, 160
+_SCALES = (0.87, 1.0, 1.15)
+_ANGLES = 24
+_DIRECTIONS = 96
+# The hull of the points is dilated by this share of the diameter.
+_DILATION = 0.22
+# Windows between which flow is computed.
+_FLOW_SIDE, _FLOW_OBJECT_PX = 320, 200
+_MOST_FRAME = 512
+_TOGETHER = 4
+
+
+class _Template(NamedTuple):
+    example: int
+    turn: Similarity
+    """From the example's photograph to the window of the template."""
+
+
+def match_template(
+    examples: Sequence[Example],
+    photographs: Sequence[Photograph],
+    *,
+    task: Task,
+    search: Weights,
+    align: Weights,
+) -> list[FoundShape]:
+    """Find the object of the examples in each photograph, and carry its points there.
+
+    Args:
+        search: the weights of VGG16, whose conv4_3 describes the cells of templates.
+        align: the weights of the network that aligns windows.
+    """
+    shares = [abs(example.fits[0].a) / np.sqrt(np.prod(example.size)) for example in examples]
+    frame = frame_size(task.aspect, min((_OBJECT_PX / float(np.median(shares))) ** 2, float(_MOST_FRAME**2)))
+    templates, windows, masks = _templates(examples, frame, task.angle_range)
+    maps = _describe(windows, search)
+    sample = np.stack([cut(p.load(), frame_of(p.size, frame), frame) for p in _spread(photographs, 8)])
+    basis = _basis(_describe(sample, search))
+    kernels = _kernels(basis, maps, np.stack(masks))
+    found = []
+    for photograph in photographs:
+        image, to_frame = photograph.load(), frame_of(photograph.size, frame)
+        described = _describe(cut(image, to_frame, frame)[None], search)
+        best, cell = _correlate(basis, described, kernels)
+        template = templates[int(best)]
+        found.append(_carry(examples[template.example], template, np.asarray(cell), image, to_frame, align))
+    return found
+
+
+def _spread(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
+    return [photographs[int(k)] for k in np.unique(np.linspace(0, len(photographs) - 1, count).round())]
+
+
+def _templates(
+    examples: Sequence[Example], frame: Sequence[int], angle_range: float
+) -> tuple[list[_Template], np.ndarray, list[np.ndarray]]:
+    steps = np.arange(-_ANGLES // 2, _ANGLES // 2) * (2 * np.pi / _ANGLES)
+    angles = [angle for angle in steps if angle_range >= np.pi or abs(angle) <= angle_range]
+    templates, windows, masks = [], [], []
+    for number, example in enumerate(examples):
+        image, scale = example.load(), abs(frame_of(example.size, frame).a)
+        for fit, points in zip(example.fits, example.objects, strict=True):
+            for angle in angles:
+                for factor in _SCALES:
+                    turn = centered(fit.b, -angle, scale * factor, _SIDE)
+                    templates.append(_Template(number, turn))
+                    windows.append(cut(image, turn, (_SIDE, _SIDE)))
+                    masks.append(_mask(turn, points, abs(fit.a)))
+    return templates, np.stack(windows), masks
+
+
+def _mask(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: float) -> Bool[np.ndarray, "h w"]:
+    """Return the cells of a template within the dilated hull of the points."""
+    known = points[np.isfinite(points)]
+    circle = _DILATION * diameter_px * np.exp(2j * np.pi * np.arange(16) / 16)
+    around = points_of(turn.a * (known[:, None] + circle).ravel() + turn.b)
+    count = _SIDE // 8
+    cells = coords.cell_grid((count, count)) * 8 + 3.5
+    try:
+        return (Delaunay(around).find_simplex(cells.reshape(-1, 2)) >= 0).reshape(count, count)
+    except QhullError:
+        return np.ones((count, count), bool)
+
+
+def _describe(windows: np.ndarray, weights: Weights) -> Float[np.ndarray, "b h w c"]:
+    parts = []
+    size = min(_TOGETHER, len(windows))
+    for start in range(0, len(windows), size):
+        rows = np.minimum(np.arange(start, start + size), len(windows) - 1)
+        inputs = preprocess(windows[rows], network=weights.network)
+        maps = activations(weights.params, inputs, network=weights.network, layers=[_LAYER])[_LAYER]
+        parts.append(np.asarray(maps)[: len(windows) - start])
+    return np.concatenate(parts)
+
+
+class _Basis(NamedTuple):
+    mean: Float[np.ndarray, " c"]
+    directions: Float[np.ndarray, "c k"]
+
+
+def _basis(maps: Float[np.ndarray, "b h w c"]) -> _Basis:
+    rows = maps.reshape(-1, maps.shape[-1])
+    mean = rows.mean(axis=0)
+    _, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
+    return _Basis(mean, np.ascontiguousarray(vectors[:, ::-1][:, :_DIRECTIONS]))
+
+
+def _columns(basis: _Basis, maps):
+    projected = (maps - basis.mean) @ basis.directions
+    return projected / jnp.maximum(jnp.linalg.norm(projected, axis=-1, keepdims=True), 1e-6)
+
+
+def _kernels(basis: _Basis, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Return the templates as filters ``[h, w, k, templates]``; a correlation is a mean over cells."""
+    weights = masks / masks.sum(axis=(1, 2), keepdims=True)
+    return np.moveaxis(np.asarray(_columns(basis, maps)) * weights[..., None], 0, -1).astype(np.float32)
+
+
+@partial(jax.jit)
+def _correlate(basis: _Basis, maps: jax.Array, kernels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the template that fits best, and the cell (column, row) of the photograph at its first cell."""
+    reach = kernels.shape[0] // 2
+    padding = ((reach, reach), (reach, reach))
+    numbers = ("NHWC", "HWIO", "NHWC")
+    heat = jax.lax.conv_general_dilated(
+        _columns(basis, maps), kernels, (1, 1), padding, dimension_numbers=numbers
+    )[0]
+    best = heat.argmax()
+    row, column, template = jnp.unravel_index(best, heat.shape)
+    return template, jnp.stack([column, row]) - reach
+
+
+def _carry(example, template: _Template, cell, image, to_frame: Similarity, align: Weights) -> FoundShape:
+    """Align the upright windows of an example and of a found object, and carry the points."""
+    # Cells are 8 pixels: the template's first cell lies on the found one.
+    in_frame = Similarity(1 + 0j, complex(*(cell * 8.0)))
+    to_photograph = to_frame.inverse @ in_frame @ template.turn
+    fit, points = example.fits[0], example.objects[0]
+    window = centered(fit.b, 0.0, _FLOW_OBJECT_PX / abs(fit.a), _FLOW_SIDE)
+    other = window @ to_photograph.inverse
+    size = (_FLOW_SIDE, _FLOW_SIDE)
+    a, b = cut(example.load(), window, size), cut(image, other, size)
+    alignment = align_photographs(a, b, align.params, network=align.network)
+    carried = carry_to_b(points_of(window.a * points + window.b), alignment)
+    return FoundShape(
+        other.inverse(carried.b_px), carried.confidence, np.isnan(carried.confidence).astype(float)
+    )
