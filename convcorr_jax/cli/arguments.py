@@ -58,6 +58,11 @@ EXAMPLES: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType(
             "convcorr align cat.jpg others/ --out matches --html matches.html",
             "convcorr align --pairs pairs.csv --out matches --json",
         ),
+        ("annotate",): (
+            "convcorr annotate photos/ --examples a.jpg --points a.csv --out labels",
+            "convcorr annotate photos/ --examples labels/corrected.json --out labels",
+            "convcorr annotate photos/ --examples dlc-project/ --out labels --json",
+        ),
         ("keypoints",): (
             "convcorr keypoints face.jpg",
             "convcorr keypoints photos/ --out faces --no-figures",

@@ -8,6 +8,7 @@ from tyro.conf import subcommand
 
 from convcorr_jax.cli import datasets
 from convcorr_jax.cli.align import Align
+from convcorr_jax.cli.annotate import Annotate
 from convcorr_jax.cli.arguments import epilog, format_result, with_replaced
 from convcorr_jax.cli.installation import Check, Doctor, Fetch, List, version
 from convcorr_jax.cli.pck import Pck
@@ -31,6 +32,7 @@ _DatasetsCommand = (
 )
 _Command = (
     Annotated[Align, subcommand("align")]
+    | Annotated[Annotate, subcommand("annotate")]
     | Annotated[Keypoints, subcommand("keypoints")]
     | Annotated[Landmarks, subcommand("landmarks")]
     | Annotated[Pose, subcommand("pose")]
