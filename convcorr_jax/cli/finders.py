@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,20 +12,13 @@ if TYPE_CHECKING:
     from convcorr_jax.keypoints import KeypointModel
     from convcorr_jax.labels import FoundObject
     from convcorr_jax.pose import TrainedCascade
-    from convcorr_jax.probes import LandmarkModel, Mosaic
+    from convcorr_jax.probes import LandmarkModel
     from convcorr_jax.shapes import Image
 
-TOGETHER = 16
+TOGETHER = 8
 """The most photographs whose points are found together."""
 # The longer side of the figure.
 _LONGEST_PX = 800
-
-
-class Prepared(NamedTuple):
-    """A photograph, and its mosaic if faces are searched in it."""
-
-    photograph: "Image"
-    mosaic: "Mosaic | None" = None
 
 
 class Finder(ABC):
@@ -43,12 +36,8 @@ class Finder(ABC):
     batch: int = 1
     """Photographs whose points are found together; programs may be compiled for this number."""
 
-    def prepare(self, photograph: "Image") -> Prepared:
-        """Compute ahead, in a thread, what finding needs."""
-        return Prepared(photograph)
-
     @abstractmethod
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
+    def find(self, photographs: Sequence["Image"], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the objects of each photograph, or the one in the user's box."""
 
     def draw(self, photograph: "Image", found: "Sequence[FoundObject]") -> "Image":
@@ -79,22 +68,14 @@ class _Faces(Finder):
     def __init__(self, probe: "LandmarkModel | None", weights: "Weights") -> None:
         self.probe, self.weights = probe, weights
 
-    def prepare(self, photograph: "Image") -> Prepared:
-        """Compute the mosaic in which faces are searched."""
-        if self.probe is None or self.probe.finder is None:
-            return Prepared(photograph)
-        from convcorr_jax.probes import mosaic
-
-        return Prepared(photograph, mosaic(photograph, self.probe.extractor(self.weights)))
-
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
+    def find(self, photographs: Sequence["Image"], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the points of each face, or of the object in the user's box."""
         from convcorr_jax.labels import FoundObject
 
-        boxes = self._boxes(prepared, box)
-        photographs = [one.photograph for one, faces in zip(prepared, boxes, strict=True) for _ in faces]
+        boxes = self._boxes(photographs, box)
+        shown = [one for one, faces in zip(photographs, boxes, strict=True) for _ in faces]
         flat = [face for faces in boxes for face, _ in faces]
-        points = zip(*self.points(photographs, flat), strict=True) if flat else iter(())
+        points = zip(*self.points(shown, flat), strict=True) if flat else iter(())
         return [[FoundObject(*next(points), face, score) for face, score in faces] for faces in boxes]
 
     @abstractmethod
@@ -104,23 +85,23 @@ class _Faces(Finder):
         """Return the points of the object in each box, and their confidence."""
 
     def _boxes(
-        self, prepared: Sequence[Prepared], box: "coords.Box | None"
+        self, photographs: Sequence["Image"], box: "coords.Box | None"
     ) -> "Sequence[Sequence[tuple[coords.Box, float | None]]]":
         """Return the box of every object of each photograph, and its presence if it was searched."""
         from convcorr_jax import coords
-        from convcorr_jax.probes import find_faces
+        from convcorr_jax.probes import find_faces, mosaic
 
         if box is not None:
-            return [[(box, None)] for _ in prepared]
-        wholes = [coords.whole_image(one.photograph.shape[:2]) for one in prepared]
+            return [[(box, None)] for _ in photographs]
+        wholes = [coords.whole_image(one.shape[:2]) for one in photographs]
         if self.probe is None:
             return [[(whole, None)] for whole in wholes]
         margin = self.probe.features.frame_margin
         if self.probe.finder is None:
             # The whole photograph is the probe's frame.
             return [[(coords.grow(coords.square(whole), -margin / (1 + 2 * margin)), None)] for whole in wholes]
-        mosaics = [one.mosaic for one in prepared if one.mosaic is not None]
         extractor = self.probe.extractor(self.weights)
+        mosaics = [mosaic(one, extractor) for one in photographs]
         return find_faces(mosaics, self.probe.probe.face, self.probe.finder, extractor, margin=margin)
 
 
@@ -193,7 +174,7 @@ class People(Finder):
         self.model, self.options, self.names = model, options, model.architecture.joints
         self.limbs = limbs(self.names)
 
-    def find(self, prepared: Sequence[Prepared], box: "coords.Box | None") -> "list[list[FoundObject]]":
+    def find(self, photographs: Sequence["Image"], box: "coords.Box | None") -> "list[list[FoundObject]]":
         """Find the joints of one person in each photograph, if there is one."""
         import numpy as np
 
@@ -202,9 +183,9 @@ class People(Finder):
         from convcorr_jax.labels import FoundObject
         from convcorr_jax.pose import predict_photographs
 
-        ((rows, own),) = padded_batches(len(prepared), size=self.batch)
-        photographs = [prepared[row].photograph for row in rows]
-        found = predict_photographs(self.model, photographs, box=box, **self.options)[:own]
+        ((rows, own),) = padded_batches(len(photographs), size=self.batch)
+        padded = [photographs[row] for row in rows]
+        found = predict_photographs(self.model, padded, box=box, **self.options)[:own]
         return [
             [
                 FoundObject(

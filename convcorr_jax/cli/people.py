@@ -7,13 +7,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from convcorr_jax.cli import arguments
-from convcorr_jax.cli.finders import TOGETHER, FaceKeypoints, FaceLandmarks, Finder, People, Prepared
+from convcorr_jax.cli.finders import TOGETHER, FaceKeypoints, FaceLandmarks, Finder, People
 from convcorr_jax.cli.pairs import expand, figure_names
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import BoxOption, as_box, bar, exit_status
@@ -76,7 +77,7 @@ class PointCommand(ABC):
         self._check([out], [table], [path])
         photograph = arguments.read_photograph(path, box=box)
         finder = self.load()
-        (found,) = finder.find([finder.prepare(photograph)], box)
+        (found,) = finder.find([photograph], box)
         objects = [{"box": list(one.box), "score": one.score} for one in found]
         values: dict[str, Any] = {"figure": None, "table": None, "objects": objects, "points": []}
         if not found:
@@ -118,7 +119,8 @@ class PointCommand(ABC):
         lines, errors, code = [], [], 0
         with bar(self.name, total=len(paths), transient=True) as update:
             finder = self.load()
-            finder.batch = min(TOGETHER, 1 << (len(paths) - 1).bit_length())
+            # Programs are compiled for powers of two; two threads share few photographs, too.
+            finder.batch = min(TOGETHER, 1 << max(1, len(paths) // 2).bit_length() - 1)
             for path, figure, (photograph, objects) in zip(
                 paths, figures, self._found(finder, paths), strict=True
             ):
@@ -151,29 +153,32 @@ class PointCommand(ABC):
         return arguments.Result(lines, everything | {"seconds": round(seconds, 2)}, status=code, errors=errors)
 
     def _found(self, finder: Finder, paths: Sequence[Path]) -> Iterator[tuple[Any, Any]]:
-        """Yield each photograph with the objects in it, or with the error that it causes."""
+        """Yield each photograph with the objects in it, or with the error that it causes; threads find them."""
         from convcorr_jax.datasets import batches
 
+        chunks = [paths[start : start + finder.batch] for start in range(0, len(paths), finder.batch)]
+        for (found,) in batches(chunks, partial(self._found_in, finder), size=1):
+            yield from found
+
+    def _found_in(self, finder: Finder, paths: Sequence[Path]) -> list[tuple[Any, Any]]:
+        """Return each photograph with the objects in it, or with the error that it causes."""
         box = as_box(self.box)
-
-        def load(path: Path) -> Prepared | InputError:
+        read: list[Any] = []
+        for path in paths:
             try:
-                return finder.prepare(arguments.read_photograph(path, box=box))
+                read.append(arguments.read_photograph(path, box=box))
             except InputError as error:
-                return error
-
-        for chunk in batches(paths, load, size=finder.batch):
-            prepared = [one for one in chunk if isinstance(one, Prepared)]
-            try:
-                found = iter(finder.find(prepared, box) if prepared else ())
-            except (InputError, NumericalError):
-                found = (self._found_alone(finder, one, box) for one in prepared)
-            for one in chunk:
-                yield (one.photograph, next(found)) if isinstance(one, Prepared) else (None, one)
-
-    def _found_alone(self, finder: Finder, one: Prepared, box: "coords.Box | None") -> Any:
+                read.append(error)
+        photographs = [one for one in read if not isinstance(one, InputError)]
         try:
-            return finder.find([one], box)[0]
+            found = iter(finder.find(photographs, box) if photographs else ())
+        except (InputError, NumericalError):
+            found = (self._found_alone(finder, one, box) for one in photographs)
+        return [(None, one) if isinstance(one, InputError) else (one, next(found)) for one in read]
+
+    def _found_alone(self, finder: Finder, photograph: Any, box: "coords.Box | None") -> Any:
+        try:
+            return finder.find([photograph], box)[0]
         except (InputError, NumericalError) as error:
             return error
 
