@@ -169,7 +169,7 @@ class People(Finder):
     objects, what = ("person", "people"), "joints"
 
     def __init__(self, model: "TrainedCascade", options: dict[str, bool]) -> None:
-        from convcorr_jax.report import limbs
+        from convcorr_jax.metrics import limbs
 
         self.model, self.options, self.names = model, options, model.architecture.joints
         self.limbs = limbs(self.names)

@@ -43,6 +43,7 @@ from convcorr_jax.metrics.joint_table import column_of as column_of
 from convcorr_jax.metrics.joint_table import head_sizes as head_sizes
 from convcorr_jax.metrics.joint_table import joint_errors as joint_errors
 from convcorr_jax.metrics.joint_table import joint_table as joint_table
+from convcorr_jax.metrics.joint_table import limbs as limbs
 from convcorr_jax.metrics.joint_table import pckh as pckh
 from convcorr_jax.metrics.joint_table import total_sums as total_sums
 from convcorr_jax.metrics.keypoint_truth import NORMALIZERS as NORMALIZERS

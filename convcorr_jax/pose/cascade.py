@@ -222,7 +222,8 @@ def _init(key: Array, images: Array, *, architecture: Architecture) -> Params:
     else:
         features = architecture.front_features
         params["front"] = front.init(front_key, architecture.front, features=features)
-        found = front.front_maps(params["front"], images, front=architecture.front)
+        # Parameters depend on the shapes of the maps alone; tracing the layers would take a second.
+        found = front.blank_maps(params["front"], coords.Size(*images.shape[1:3]), front=architecture.front)
         heatmaps, params["coarse"] = Head(architecture).init_with_output(coarse_key, found.coarse)
         maps = found.fine
     params["spatial"] = SpatialModel(architecture).init(spatial_key, heatmaps, heatmaps[..., 0])

@@ -137,6 +137,17 @@ def front_maps(
     return FrontMaps(tuple(projected), tuple(found[layer] for layer in chosen.fine))
 
 
+def blank_maps(filters: Filters, size: coords.Size, *, front: Front) -> FrontMaps:
+    """Return zeros of the shapes that `front_maps` has for one image of a size."""
+    chosen = FRONTS[front]
+
+    def blank(name: str, stride: int) -> Array:
+        return jnp.zeros((1, size.height // stride, size.width // stride, filters[name]["kernel"].shape[-1]))
+
+    coarse = map(blank, map(projection, chosen.coarse), COARSE_STRIDES)
+    return FrontMaps(tuple(coarse), tuple(map(blank, chosen.fine, chosen.fine_strides)))
+
+
 @partial(jax.jit, static_argnames="front")
 def coarse_activations(
     filters: Filters, images: Num[Array, "b h w 3"] | Num[np.ndarray, "b h w 3"], *, front: Front

@@ -7,7 +7,6 @@ scripts' results.
 """
 
 from convcorr_jax.report import plots as plots
-from convcorr_jax.report.drawing import limbs as limbs
 from convcorr_jax.report.drawing import name_colors as name_colors
 from convcorr_jax.report.drawing import pixels as pixels
 from convcorr_jax.report.drawing import points_overlay as points_overlay

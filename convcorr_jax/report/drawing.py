@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from convcorr_jax import coords, images
+from convcorr_jax.metrics import limbs
 from convcorr_jax.shapes import Image
 
 # Blue for left and orange for right: distinct in every kind of colour vision.
@@ -246,28 +247,6 @@ def _names(axes: Axes, points: np.ndarray, names: Sequence[str]) -> None:
                 break
         else:
             label.remove()
-
-
-# A limb is drawn if the data set has both ends; data sets have one of the two necks.
-_LIMBS = (
-    *(("neck", "head_top"), ("upper_neck", "head_top")),
-    *(("l_shoulder", "r_shoulder"), ("l_hip", "r_hip")),
-    *(("l_shoulder", "l_hip"), ("r_shoulder", "r_hip")),
-    *(("l_shoulder", "l_elbow"), ("l_elbow", "l_wrist")),
-    *(("r_shoulder", "r_elbow"), ("r_elbow", "r_wrist")),
-    *(("l_hip", "l_knee"), ("l_knee", "l_ankle")),
-    *(("r_hip", "r_knee"), ("r_knee", "r_ankle")),
-)
-
-
-def limbs(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Return the pairs of joints that a limb connects, as indices.
-
-    >>> limbs(("l_wrist", "nose", "l_elbow"))
-    ((2, 0),)
-    """
-    index = {name: number for number, name in enumerate(joints)}
-    return tuple((index[a], index[b]) for a, b in _LIMBS if a in index and b in index)
 
 
 def skeleton(

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from convcorr_jax import coords, images
 from convcorr_jax.errors import InputError
 from convcorr_jax.matching import UPRIGHT, PhotographAlignment, Turn
-from convcorr_jax.report.drawing import limbs
+from convcorr_jax.metrics import limbs
 from convcorr_jax.report.page import Section, Widget, render_page
 from convcorr_jax.report.plots import array_text, image_url
 from convcorr_jax.shapes import Image

@@ -1,7 +1,8 @@
 import numpy as np
 
 from convcorr_jax.datasets.official import flic, lsp, mpii
-from convcorr_jax.report.drawing import LEFT, NEITHER, RIGHT, limbs, skeleton
+from convcorr_jax.metrics import limbs
+from convcorr_jax.report.drawing import LEFT, NEITHER, RIGHT, skeleton
 from tests.builders.leeds_tree import HEIGHT, UPRIGHT, WIDTH
 
 SCALE = 6
