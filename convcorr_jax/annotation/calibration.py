@@ -18,8 +18,9 @@ from jaxtyping import Bool, Float
 RIGHT = 0.1
 """A point is right within this share of the object's diameter."""
 COVERAGE = 0.9
-# So few values have no quantile of 90 %; a keypoint of its own needs more, or it varies with every example.
-_LEAST, _LEAST_OF_POINT = 9, 19
+# So few objects have no quantile of 90 %, because the points of an object are not independent; a point of its
+# own needs more, or its radius varies with every example.
+_LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
 
@@ -69,10 +70,11 @@ def calibrate(errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m
 
     The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
     error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal
-    quantile of errors over it: of the point's own errors if there are at least 19, else of all points'.
+    quantile of errors over it: of the point's own errors if there are at least 19, else of all points'. Of
+    fewer than nine objects it is unknown.
     """
     known = np.isfinite(errors) & np.isfinite(confidence)
-    if known.sum() < _LEAST:
+    if not known.any():
         return Calibration()
     z, error = _logit(confidence), np.maximum(errors, 1e-3)
     probability = _logistic(z[known], errors[known] <= RIGHT)
@@ -80,7 +82,7 @@ def calibrate(errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m
     slope = min(0.0, float(slope))
     intercept = float(np.mean(np.log(error[known]) - slope * z[known]))
     ratios = error / np.exp(intercept + slope * z)
-    pooled = _quantile(ratios[known])
+    pooled = _quantile(ratios[known]) if known.any(axis=1).sum() >= _LEAST_OBJECTS else math.nan
     own = (ratios[known[:, k], k] for k in range(errors.shape[1]))
     quantiles = tuple(_quantile(each) if len(each) >= _LEAST_OF_POINT else pooled for each in own)
     return Calibration(probability, (intercept, slope), quantiles)
