@@ -61,10 +61,12 @@ def _convolve(x: Array, params: Params, name: str, *, dilation: int = 1) -> Arra
     y = jax.lax.conv_general_dilated(
         x, params[name], (1, 1), "SAME", rhs_dilation=(dilation, dilation), dimension_numbers=numbers
     )
-    return y + params[f"{name}_bias"]
+    return y + params[f"{name}_bias"][None, None, None]
 
 
-def logits(params: Params, features: Features, *, dropped: Array | None = None) -> Float[Array, "b h w n"]:
+def logits(
+    params: Params, features: tuple[Float[Array, "b _ _ _"], ...], *, dropped: Array | None = None
+) -> Float[Array, "b h w n"]:
     """Compute the logits of cells; ``dropped`` is a key of channels that are set to 0 in training."""
     total = 0.0
     size = features[0].shape[1:3]
@@ -74,14 +76,14 @@ def logits(params: Params, features: Features, *, dropped: Array | None = None) 
             key = jax.random.fold_in(dropped, k)
             kept = jax.random.bernoulli(key, 1 - _DROPPED, (x.shape[0], 1, 1, x.shape[3]))
             x = x * kept / (1 - _DROPPED)
-        y = x @ params[f"in{k}"] + params[f"in{k}_bias"]
+        y = x @ params[f"in{k}"] + params[f"in{k}_bias"][None, None, None]
         if y.shape[1:3] != size:
             y = jax.image.resize(y, (y.shape[0], *size, y.shape[3]), "linear")
         total = total + y
     x = jax.nn.relu(total)
     x = jax.nn.relu(_convolve(x, params, "near"))
     x = x + jax.nn.relu(_convolve(x, params, "far", dilation=2))
-    return x @ params["out"] + params["out_bias"]
+    return x @ params["out"] + params["out_bias"][None, None, None]
 
 
 def _loss(params, features, cells, known, key):
@@ -92,8 +94,8 @@ def _loss(params, features, cells, known, key):
     # The Gaussian of each object is separable; objects add, and sum to 1 together.
     there = jnp.isfinite(cells).all(-1)
     place = jnp.where(there[..., None], cells, -100.0)
-    columns = jnp.exp(-((jnp.arange(w) - place[..., 0, None]) ** 2) / (2 * _SIGMA_CELLS**2))
-    rows = jnp.exp(-((jnp.arange(h) - place[..., 1, None]) ** 2) / (2 * _SIGMA_CELLS**2))
+    columns = jnp.exp(-((jnp.arange(w)[None, None, None] - place[..., 0, None]) ** 2) / (2 * _SIGMA_CELLS**2))
+    rows = jnp.exp(-((jnp.arange(h)[None, None, None] - place[..., 1, None]) ** 2) / (2 * _SIGMA_CELLS**2))
     target = jnp.einsum("bonh,bonw->bhwn", rows, columns).reshape(b, h * w, n)
     total = target.sum(axis=1, keepdims=True)
     inside = total > 0.5

@@ -133,7 +133,7 @@ def _basis(maps: Float[np.ndarray, "b h w c"]) -> _Basis:
 
 
 def _columns(basis: _Basis, maps):
-    projected = (maps - basis.mean) @ basis.directions
+    projected = (maps - basis.mean[None, None, None]) @ basis.directions
     return projected / jnp.maximum(jnp.linalg.norm(projected, axis=-1, keepdims=True), 1e-6)
 
 

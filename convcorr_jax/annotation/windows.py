@@ -26,7 +26,7 @@ DIRECTIONS = (96, 128, 128)
 """The principal directions that are kept of each layer."""
 
 
-def cut(photograph: Image, to_window: Similarity, size: Sequence[int]) -> Image:
+def cut(photograph: Image, to_window: Similarity, size: Sequence[int]) -> UInt8[np.ndarray, "_ _ 3"]:
     """Cut a window of a size (height, width) out of a photograph; its border is repeated outside.
 
     The photograph is shrunk first with anti-aliasing, and then turned by bilinear interpolation.
@@ -59,7 +59,7 @@ def change_light(window: Image, rng: np.random.Generator) -> Image:
     return pixels.clip(0, 255).round().astype(np.uint8)
 
 
-Features = tuple[Float[np.ndarray, "b h w c"], ...]
+Features = tuple[Float[np.ndarray, "b _ _ _"], ...]
 
 
 class Extractor(NamedTuple):
@@ -111,7 +111,8 @@ def _normalized(maps: jax.Array) -> jax.Array:
 @jax.jit
 def _projected(maps, means, bases):
     return tuple(
-        ((m - mean) @ basis).astype(jnp.float16) for m, mean, basis in zip(maps, means, bases, strict=True)
+        ((m - mean[None, None, None]) @ basis).astype(jnp.float16)
+        for m, mean, basis in zip(maps, means, bases, strict=True)
     )
 
 
