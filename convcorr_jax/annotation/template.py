@@ -25,7 +25,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.matching import align_photographs, carry_to_b
 
 _LAYER = "conv4_3"
-_OBJECT_PX, _SIDE = 96, 160
+_OBJECT_PX, _SIDE = 64, 112
 _SCALES = (0.87, 1.0, 1.15)
 _ANGLES = 24
 _DIRECTIONS = 96
