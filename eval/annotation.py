@@ -1,0 +1,143 @@
+"""How well `convcorr annotate` labels a folder from a number of examples, on photographs that are all labelled.
+
+    python -m eval.annotation --labels data/dlc_openfield --split data/dlc_openfield/split.csv
+
+Some of the labelled photographs are examples, and the others are annotated and compared with their labels. A
+table of a split has the columns image, split and, if examples are not to be drawn at random, order; only those
+of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
+within a distance, ``coverage`` that of points within their radius, where there is one, and ``rank`` Spearman's
+correlation of error and confidence. Objects are matched with the nearest ones that are found.
+"""
+
+import csv
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from convcorr_jax.annotation import annotate
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder
+from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
+from convcorr_jax.runtime import progress, run, write_results
+from convcorr_jax.tasks import Output
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which labels to learn from."""
+
+    labels: Path = Path("data/dlc_openfield")
+    """Labels of any format that `convcorr annotate` reads."""
+    split: Path | None = None
+    """A CSV file with the columns image, split and perhaps order; by default, all are drawn at random."""
+    examples: tuple[int, ...] = (1, 5, 20)
+    """Numbers of examples."""
+    draws: int = 1
+    """Random choices of examples; the first one is by the column order, where there is one."""
+    within_px: float = 20.0
+    """A point is right within this many pixels."""
+    tested: int | None = None
+    """The most photographs to annotate; by default all."""
+    seed: int = 0
+    output: Output = Output(Path("runs/annotation"))
+
+
+def main(config: Config) -> Path:
+    """Annotate photographs from each number of examples, and return the path of ``result.json``."""
+    started = time.perf_counter()
+    out = make_folder(config.output.out)
+    labels = read_labels(config.labels)
+    pool, tested = _split(labels.photographs, config)
+    search, align = load("vgg16"), load("alexnet")
+    runs = [(count, draw) for count in config.examples for draw in range(config.draws)]
+    rows = []
+    for count, draw in progress(runs, description="annotating"):
+        chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
+        others = [one for one in tested if one not in chosen]
+        found = annotate(
+            replace(labels, photographs=tuple(chosen)), [one.path for one in others],
+            search=search, align=align, seed=config.seed + draw,
+        )  # fmt: skip
+        scores = _scores(found.found.photographs, others, config.within_px)
+        method = found.model.method.name
+        rows.append({"examples": count, "draw": draw, "method": method, "seconds": found.seconds, **scores})
+    result = {"photographs": len(tested), "within_px": config.within_px, "runs": rows}
+    return write_results(out, result, config, started=started)
+
+
+def _split(
+    photographs: Sequence[LabelledPhotograph], config: Config
+) -> tuple[list[LabelledPhotograph], list[LabelledPhotograph]]:
+    """Return the photographs that may be examples, in order, and those that are annotated."""
+    everything = list(photographs)
+    if config.split is None:
+        return everything, everything[: config.tested]
+    with config.split.open(encoding="utf-8-sig") as stream:
+        rows = {row["image"]: row for row in csv.DictReader(stream)}
+    parts: dict[str, list[LabelledPhotograph]] = {"train": [], "test": []}
+    for one in everything:
+        if one.path.name not in rows:
+            raise InputError(f"{config.split} lacks {one.path.name}, which is labelled")
+        parts[rows[one.path.name]["split"]].append(one)
+    parts["train"].sort(key=lambda one: int(rows[one.path.name].get("order") or 0))
+    return parts["train"], parts["test"][: config.tested]
+
+
+def _examples(
+    pool: Sequence[LabelledPhotograph], count: int, draw: int, *, seed: int, ordered: bool
+) -> list[LabelledPhotograph]:
+    if not 1 <= count <= len(pool):
+        raise InputError(f"{count} examples are wanted; 1 to {len(pool)} photographs may be examples")
+    if ordered and draw == 0:
+        return list(pool[:count])
+    chosen = np.random.default_rng([seed, draw]).permutation(len(pool))[:count]
+    return [pool[number] for number in chosen]
+
+
+def _scores(
+    found: Sequence[FoundPhotograph], truth: Sequence[LabelledPhotograph], within_px: float
+) -> dict[str, Any]:
+    """Compare the objects of photographs with the labelled ones."""
+    errors, confidence, radius, absent, returned = [], [], [], [], 0
+    for photograph, labelled in zip(found, truth, strict=True):
+        left = list(photograph.objects)
+        returned += len(left)
+        for one in labelled.objects:
+            distances = [np.linalg.norm(each.points - one.points, axis=1) for each in left]
+            if not distances:
+                unknown = np.full(len(one.points), np.nan)
+                errors.append(np.where(np.isfinite(one.points[:, 0]), np.inf, np.nan))
+                confidence.append(unknown)
+                radius.append(unknown)
+                absent.append(unknown == 0)
+                continue
+            best = left.pop(int(np.argmin([np.nanmedian(each) for each in distances])))
+            errors.append(np.linalg.norm(best.points - one.points, axis=1))
+            confidence.append(best.confidence)
+            radius.append(best.radius_px)
+            absent.append(best.absent)
+    error, sure, radii, missing = (np.concatenate(part) for part in (errors, confidence, radius, absent))
+    known = ~np.isnan(error)
+    held = known & np.isfinite(radii)
+    called, right = int(missing.sum()), int((missing & ~known).sum())
+    return {
+        "within": float((error[known] <= within_px).mean()),
+        "median_px": float(np.median(error[known])),
+        "rmse_px": float(np.sqrt(np.mean(error[known] ** 2))),
+        "coverage": float((error[held] <= radii[held]).mean()) if held.any() else None,
+        "rank": float(spearmanr(sure[known], error[known], nan_policy="omit")[0]),
+        "absent_precision": right / called if called else None,
+        "absent_recall": right / int((~known).sum()) if (~known).any() else None,
+        "objects": len(errors),
+        "returned": returned,
+    }
+
+
+if __name__ == "__main__":
+    run(Config, main, __doc__)
