@@ -1,9 +1,11 @@
 """Commands of README and documentation: Python and `convcorr` are run, scripts and targets are parsed."""
 
 import importlib
+import json
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -49,6 +51,15 @@ IN_TABLES = [
 ]
 
 
+# What the page of a review exports.
+FOUND = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [120, 90, 2, 140, 220, 2]}
+CORRECTED = {
+    "images": [{"id": 1, "file_name": "photos/a.jpg", "width": 256, "height": 256, "reviewed": True}],
+    "categories": [{"id": 1, "name": "face", "keypoints": ["nose", "chin"]}],
+    "annotations": [FOUND | {"bbox": [9, 9, 200, 230]}],
+}
+
+
 def commands(first: str) -> list[list[str]]:
     return [shlex.split(line) for line in COMMANDS if shlex.split(line)[0] == first]
 
@@ -59,6 +70,16 @@ def test_every_command_is_of_a_kind_that_is_tested():
     assert kinds == {*tested, "git", "cd", "python3", ".", "pip"}
 
 
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Heads of annotation see few windows, and learn little."""
+    # The room has a function of the module's name.
+    module = sys.modules[importlib.import_module("convcorr_jax.annotation").annotate.__module__]
+    for name in ("_STEPS", "_LEAST_WINDOWS", "_WINDOWS_EACH"):
+        monkeypatch.setattr(module, name, 3)
+
+
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
 def test_python_runs(page):
     """The blocks of a page follow each other."""
@@ -72,6 +93,7 @@ def test_pages_import_rooms_only(page):
     assert house.readme_violations(page.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("command", commands("convcorr"), ids=" ".join)
 def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -81,7 +103,10 @@ def test_convcorr_runs(command, tmp_path, monkeypatch, capsys):
         (tmp_path / folder).mkdir()
     for name in ("face.jpg", "person.jpg", "photos/a.jpg", "photos/b.jpg", "others/a.jpg", "others/b.jpg"):
         Image.fromarray(data.astronaut()[:256, 80:336]).save(name)
-    Path("points.csv").write_text("name,x,y\nnose,120,90\n", encoding="utf-8")
+    # Points as far apart as these fill the face's photograph, so that annotate searches few angles.
+    Path("points.csv").write_text("name,x,y\nnose,120,90\nchin,140,220\n", encoding="utf-8")
+    (tmp_path / "labels").mkdir()
+    Path("labels/corrected.json").write_text(json.dumps(CORRECTED), encoding="utf-8")
     write_lsp(tmp_path / "lsp_dataset")
     fingerprint = load("alexnet").fingerprint
     save_fitted(tmp_path / "runs" / "detectors" / "face", keypoint_model(fingerprint))

@@ -1,7 +1,7 @@
 """Shapes of objects: similarities between windows and photographs, and the mean shape of the examples.
 
-Points (x, y) are complex numbers ``x + iy`` here, so that a similarity is ``z -> a z + b``: |a| is the scale,
-and the phase of a the angle in radians, clockwise in an image.
+Points (x, y) are complex numbers ``x + iy`` here, so that a similarity is ``z -> a z + b``: ``|a|`` is the
+scale, and the phase of a the angle in radians, clockwise in an image.
 
 Source: Gower 1975, *Generalized Procrustes analysis*; the iteration stops when the mean no longer changes.
 """

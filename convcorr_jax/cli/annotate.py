@@ -44,8 +44,8 @@ class Annotate:
     out: Annotated[Path, arg(metavar="FOLDER")] = Path("labels")
     """The folder of what is written: points.csv; points.json, COCO's keypoints; label_studio.json, predictions;
     CollectedData_convcorr.csv and, with the extra deeplabcut, .h5; sheet.png, the photographs that one should
-    look at first; review.html, a page on which they are corrected; model.npz with model.json, for `convcorr
-    keypoints --model`."""
+    look at first; review.html, a page on which they are corrected; model.npz with model.json, the fitted
+    model."""
     rotate: Literal["auto", "off"] = "auto"
     """Search objects at all angles if there is one example that does not fill its photograph, or if examples
     are turned by more than 23 degrees; or, with off, at most by 14 degrees."""

@@ -12,7 +12,7 @@ from convcorr_jax.runtime import parse
 from docs._ext import sources
 
 COMMANDS = (
-    *("align", "keypoints", "landmarks", "pose", "pck", "doctor"),
+    *("annotate", "align", "keypoints", "landmarks", "pose", "pck", "doctor"),
     *("weights list", "weights fetch", "weights check"),
     *("datasets list", "datasets prepare", "datasets check", "datasets show"),
 )
