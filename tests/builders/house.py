@@ -19,7 +19,7 @@ _ALGORITHMS = {*_FEATURES, "flow", "linear", "metrics", "retrieval"}
 _EVERYTHING = {
     *(*_ALGORITHMS, "datasets", "synthetic", "doctor"),
     *("matching", "keypoints", "patches", "probes", "pose", "report", "runtime", "tasks"),
-    *("estimators", "labels"),
+    *("estimators", "labels", "annotation"),
 }
 DRAWS_ITSELF = {"matching": "report"}
 """A room whose results have a figure, and the room that draws it, which is imported when it is asked for."""
@@ -62,8 +62,8 @@ ALLOWED_IMPORTS = {
 
 OPENS_FILES = {
     *("io", "datasets", "labels", "runtime", "report", "cli", "tasks", "train", "eval"),
-    # A transformer of images takes paths, too: the photographs of a data set do not fit into memory.
-    "estimators",
+    # These take paths, too: the photographs of a data set or of a folder do not fit into memory.
+    *("estimators", "annotation"),
 }
 """The rooms that may open files. `convcorr_jax.backbone.weights` may as well; the rest of its room may not."""
 
@@ -85,16 +85,16 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (11, 1860),
+    "annotation": (11, 1880),
     "backbone": (13, 1973),
-    "cli": (12, 2402),
+    "cli": (12, 2500),
     "datasets": (43, 6947),
     "descriptors": (5, 773),
     "doctor": (6, 1012),
     "estimators": (4, 494),
     "eval": (60, 5500),
     "flow": (9, 1511),
-    "io": (8, 1410),
+    "io": (8, 1420),
     "keypoints": (7, 1390),
     "labels": (6, 900),
     "linear": (20, 3575),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2052),
     "synthetic": (13, 1981),
     "tasks": (43, 8560),
-    "tests": (262, 34200),
+    "tests": (266, 34500),
     "top level": (8, 1135),
     "train": (4, 260),
 }

@@ -32,9 +32,12 @@ def test_help_names_the_commands_and_the_networks():
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "Expected one of {align, keypoints, landmarks, pose, pck, weights, datasets, doctor}"),
+        ([], "Expected one of {align, annotate, keypoints, landmarks, pose, pck, weights, datasets, doctor}"),
         (["aling", "a.jpg", "b.jpg"], r"no command 'convcorr aling'; did you mean align\? \(see --help\)$"),
-        (["a.jpg", "b.jpg"], "no command 'convcorr a.jpg'; align, keypoints, landmarks, pose, pck, weights, d"),
+        (
+            ["a.jpg", "b.jpg"],
+            "no command 'convcorr a.jpg'; align, annotate, keypoints, landmarks, pose, pck, w",
+        ),
         (["weights", "fetsh", "vgg16"], r"no command 'convcorr weights fetsh'; did you mean fetch\?"),
         (["pose", "http://a.org/b.jpg"], "http://a.org/b.jpg is an address; download the file first, and give"),
         (["align", "words.txt", "words.txt", "-o"], "Missing value for argument '--out'"),

@@ -60,6 +60,11 @@ ERRORS = {
     "pose a.png --out a.txt": "must end in one of",
     "pose a.png --model nosuch.npz": "nosuch.json does not exist; a pose cascade file",
     "pose a.png --box 99 9 999 30": "lies outside the image",
+    "annotate . --out labels": "Missing from convcorr annotate: --examples, labelled photographs",
+    "annotate empty --examples far.csv": "has no photograph",
+    "annotate . --examples nosuch.csv": "nosuch.csv does not exist; a label file is expected",
+    "annotate . --examples a.png b.png --points far.csv": "2 photographs have 1 tables of points",
+    "annotate . --examples far.csv --out nowhere/labels": "nowhere/labels cannot be written",
     "pck --predictions a.npz --ground-truth nosuch.npz": "nosuch.npz does not exist; a ground truth",
     "pck --predictions nosuch.h5 --ground-truth a.npz": "nosuch.h5 does not exist; a prediction file",
     "pck --predictions a.npz --ground-truth a.npz --explain x": "'x' is no figure of PCK",
@@ -103,6 +108,7 @@ def test_errors_do_not_wait_for_jax(folder):
 def test_help_does_not_wait_for_jax(folder):
     commands = [
         *("--help", "align --help", "pose --help", "landmarks --help", "keypoints --help", "pck --help"),
+        "annotate --help",
         *("weights --help", "weights check --help", "datasets --help", "datasets show --help"),
     ]
     out, lines = ended(folder, commands)
