@@ -17,8 +17,8 @@ from convcorr_jax.io.arrays import Expected, array_headers, read_arrays, write_a
 from convcorr_jax.io.json_files import json_file, naming_file, write_json
 from convcorr_jax.io.outputs import check_file
 
-# The fact that ties a model's files together.
-_CHECKSUM = "arrays_sha256"
+# The facts that say what a model is, and that tie its files together.
+_KIND, _CHECKSUM = "kind", "arrays_sha256"
 
 
 class Fitted(NamedTuple):
@@ -59,24 +59,31 @@ def save_fitted(path: str | Path, model: Savable) -> None:
     """Write a fitted model as ``path``, with or without an ending, with the endings ``.npz`` and ``.json``."""
     fitted, arrays = model.to_fitted(), with_ending(Path(path), ".npz")
     write_arrays(arrays, **fitted.arrays)
-    write_json(with_ending(Path(path), ".json"), {_CHECKSUM: _checksum(arrays), **fitted.facts})
+    write_json(
+        with_ending(Path(path), ".json"), {_KIND: model.kind, _CHECKSUM: _checksum(arrays), **fitted.facts}
+    )
 
 
-def load_fitted(path: str | Path, model_class: type[Model]) -> Model:
-    """Read a fitted model of a class from the common name of its two files, with or without an ending.
+def load_fitted(path: str | Path, model_class: type[Model], *others: type[Model]) -> Model:
+    """Read a fitted model of one of the classes from the common name of its two files, or of one of them.
 
     A model of another class, files of two models and arrays that are not the model's are refused.
     """
+    classes = (model_class, *others)
     listing, npz = (with_ending(Path(path), ending) for ending in (".json", ".npz"))
-    kind = model_class.kind
+    kind = " or ".join(each.kind for each in classes)
     with json_file(listing, kind) as content:
         if type(content) is not dict:
             raise InputError(f"it is no {kind}; an object with named fields is expected")
         facts = dict(content)
-        checksum = facts.pop(_CHECKSUM, None)
+        # Files that earlier versions saved state neither.
+        checksum, stated = facts.pop(_CHECKSUM, None), facts.pop(_KIND, model_class.kind)
+        chosen = [each for each in classes if each.kind == stated]
+        if not chosen:
+            raise InputError(f"it is of the kind {stated!r}; {kind} is expected")
+        model_class, kind = chosen[0], chosen[0].kind
         expected = model_class.expected_arrays(facts)
     check_file(npz, "NumPy .npz")
-    # Files that earlier versions saved state none.
     if checksum is not None and checksum != _checksum(npz):
         raise InputError(
             f"{npz} does not have the {_CHECKSUM} that {listing} states; files that were saved together are "

@@ -92,10 +92,16 @@ def write_points(
     *,
     confidence: Float[np.ndarray, " n"] | None = None,
 ) -> None:
-    """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel."""
+    """Write points with the header ``name,x,y`` or ``name,x,y,confidence``, to a thousandth of a pixel.
+
+    Points that are NaN have no coordinates.
+    """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    rows = [[name, f"{x:.3f}", f"{y:.3f}"] for name, (x, y) in zip(names, points, strict=True)]
+    rows = [
+        [name, *("" if np.isnan(value) else f"{value:.3f}" for value in point)]
+        for name, point in zip(names, points, strict=True)
+    ]
     if confidence is None:
         table.writerow(_COLUMNS[:3])
     else:

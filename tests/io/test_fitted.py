@@ -54,7 +54,7 @@ def test_what_is_saved_comes_back_by_any_of_its_names(tmp_path, name, read_as, k
     assert loaded.slope.dtype == LINE.slope.dtype
     facts = json.loads((tmp_path / f"{name}.json").read_text())
     assert len(facts.pop("arrays_sha256")) == 64
-    assert facts == {"names": ["a", "b"]}
+    assert facts == {"kind": "fitted line", "names": ["a", "b"]}
 
 
 def test_the_listing_is_written_last(tmp_path):
