@@ -24,7 +24,7 @@ from convcorr_jax.annotation.methods import (
     frame_size,
     see,
 )
-from convcorr_jax.annotation.model import AnnotationModel
+from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
     MeanShape,
@@ -44,8 +44,6 @@ from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPho
 
 FEW = 5
 """With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
-# Copies of photographs are at most this long.
-_LONGEST_PX = 1024
 _STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
 _FOLDS = 4
 # At this factor from the border, the residual of the shape needs no comparison of methods.
@@ -161,7 +159,7 @@ def annotate(
 def _open(path: Path) -> _Opened:
     """Return a photograph that is read when it is needed, at most 1024 pixels long."""
     height, width = image_size(path)
-    scale = min(1.0, _LONGEST_PX / max(height, width))
+    scale = min(1.0, LONGEST_PX / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
 
     def load() -> np.ndarray:

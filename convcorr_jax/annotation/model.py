@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -15,9 +16,13 @@ from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Extractor
 from convcorr_jax.backbone import channels
 from convcorr_jax.backbone.weights import load
+from convcorr_jax.images import resize_longest_side
 from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.labels import FoundObject
+from convcorr_jax.shapes import Image
 
+LONGEST_PX = 1024
+"""Points are searched in copies of photographs that are at most this long."""
 # Photographs whose features are in memory at a time.
 _TOGETHER = 16
 _ABSENT = 0.5
@@ -51,6 +56,15 @@ class AnnotationModel:
             chunk = photographs[start : start + _TOGETHER]
             found += self.method.predict(chunk, see(chunk, self.method.frame, self.method.task.extract))
         return found
+
+    def find_objects(self, images: Sequence[Image]) -> list[list[FoundObject]]:
+        """Return the objects of each image, in its own pixels."""
+        copies = [resize_longest_side(one, min(LONGEST_PX, max(one.shape[:2]))) for one in images]
+        found = self.find([Photograph(partial(getattr, one, "image"), one.image.shape[:2]) for one in copies])
+        return [
+            [self.object_of(shape, copy.transform) for shape in shapes]
+            for shapes, copy in zip(found, copies, strict=True)
+        ]
 
     def object_of(self, shape: FoundShape, to_copy: coords.Transform) -> FoundObject:
         """Return a shape of a copy in its photograph's own pixels, with calibrated probabilities and radii."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from convcorr_jax import coords
+    from convcorr_jax.annotation import AnnotationModel
     from convcorr_jax.backbone.weights import Weights
     from convcorr_jax.keypoints import KeypointModel
     from convcorr_jax.labels import FoundObject
@@ -31,6 +32,8 @@ class Finder(ABC):
     names: Sequence[str]
     limbs: Sequence[tuple[int, int]] = ()
     """The indices of points that lines join."""
+    has_boxes: bool = True
+    """Whether the user may name the place of an object by --box."""
     note: str = ""
     """What the user should know if there is no --box."""
     batch: int = 1
@@ -48,7 +51,7 @@ class Finder(ABC):
 
         return points_overlay(
             photograph,
-            np.concatenate([one.points for one in found]),
+            np.concatenate([one.present for one in found]),
             names=tuple(self.names) if len(found) == 1 else (),
             colors=np.tile(name_colors(len(self.names)), (len(found), 1)),
             boxes=[one.box for one in found],
@@ -133,6 +136,21 @@ class FaceKeypoints(_Faces):
             points.append(found.points[:own])
             confidence.append(found.confidence[:own])
         return np.concatenate(points), np.concatenate(confidence)
+
+
+class AnnotatedObjects(Finder):
+    """Points of the objects that a model of ``convcorr annotate`` finds itself."""
+
+    has_boxes = False
+
+    def __init__(self, model: "AnnotationModel") -> None:
+        self.model, self.names, self.limbs = model, model.names, model.skeleton
+        self.what = f"keypoints of a {model.category}"
+        self.objects = (model.category, f"objects of {model.category}")
+
+    def find(self, photographs: Sequence["Image"], box: "coords.Box | None") -> "list[list[FoundObject]]":
+        """Find the objects of each photograph; there is no box."""
+        return self.model.find_objects(photographs)
 
 
 class FaceLandmarks(_Faces):

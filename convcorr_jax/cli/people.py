@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from convcorr_jax.cli import arguments
-from convcorr_jax.cli.finders import TOGETHER, FaceKeypoints, FaceLandmarks, Finder, People
+from convcorr_jax.cli.finders import TOGETHER, AnnotatedObjects, FaceKeypoints, FaceLandmarks, Finder, People
 from convcorr_jax.cli.pairs import expand, figure_names
 from convcorr_jax.errors import InputError, NumericalError, WriteError
 from convcorr_jax.runtime import BoxOption, as_box, bar, exit_status
@@ -81,9 +81,8 @@ class PointCommand(ABC):
         objects = [{"box": list(one.box), "score": one.score} for one in found]
         values: dict[str, Any] = {"figure": None, "table": None, "objects": objects, "points": []}
         if not found:
-            sentence = (
-                f"No {finder.objects[0]} was found in {path}, and nothing was written; --box names a place."
-            )
+            hint = "; --box names a place" if finder.has_boxes else ""
+            sentence = f"No {finder.objects[0]} was found in {path}, and nothing was written{hint}."
             return arguments.Result([sentence], values)
         from convcorr_jax.io import write_image, write_points, written_whole
         from convcorr_jax.labels import Found, FoundPhotograph, point_values, write_table
@@ -91,13 +90,13 @@ class PointCommand(ABC):
         with written_whole(out) as temporary_figure, written_whole(table) as temporary_table:
             write_image(temporary_figure, finder.draw(photograph, found))
             if len(found) == 1:
-                write_points(temporary_table, finder.names, found[0].points, confidence=found[0].confidence)
+                write_points(temporary_table, finder.names, found[0].present, confidence=found[0].confidence)
             else:
                 whole = FoundPhotograph(path, photograph.shape[:2], tuple(found))
                 write_table(temporary_table, Found(tuple(finder.names), (whole,)))
         of_each = f" of each of {finder.count(len(found))}" if len(found) > 1 else ""
         lines = [f"{len(finder.names)} {finder.what}{of_each}.", str(out), str(table)]
-        if box is None:
+        if box is None and finder.has_boxes:
             edges = (" ".join(f"{edge:.0f}" for edge in one.box) for one in found if one.score is not None)
             lines += [*(f"Found: --box {each}." for each in edges), *filter(None, [finder.note])]
         points = point_values(finder.names, found)
@@ -196,7 +195,8 @@ class Keypoints(PointCommand):
         Path | None, arg(metavar="MODEL.npz", help_behavior_hint="(default: the package's own model of faces)")
     ] = None
     """The model that train.keypoint_detectors wrote: the .npz file, with its .json beside it. The confidence of
-    a point is the probability that the best cell shows the keypoint."""
+    a point is the probability that the best cell shows the keypoint. Or the model of `convcorr annotate`, which
+    finds objects itself, without --box; the confidence is the probability that the point is right."""
     box: Annotated[
         BoxOption,
         arg(
@@ -218,7 +218,19 @@ class Keypoints(PointCommand):
         from convcorr_jax.probes import FACE as LANDMARKS
         from convcorr_jax.probes import LandmarkModel
 
-        model = load_fitted(self.model or FACE, KeypointModel)
+        if self.model is None:
+            model = load_fitted(FACE, KeypointModel)
+        else:
+            from convcorr_jax.annotation import AnnotationModel
+
+            model = load_fitted(self.model, KeypointModel, AnnotationModel)
+            if isinstance(model, AnnotationModel):
+                if self.box or self.refine or self.weights:
+                    raise InputError(
+                        f"{self.model} is a model of convcorr annotate, which finds objects itself: --box, "
+                        "--refine and --weights do not go with it"
+                    )
+                return AnnotatedObjects(model)
         probe = load_fitted(LANDMARKS, LandmarkModel) if self.model is None and self.box is None else None
         return FaceKeypoints(model, probe, load(model.network, path=self.weights), refine=self.refine)
 
