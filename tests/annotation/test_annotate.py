@@ -1,0 +1,130 @@
+"""From one and five labelled photographs to the points of a folder, by the command, on drawn objects."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation import AnnotationModel
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import load_fitted, read_image, save_fitted
+from convcorr_jax.keypoints import FACE, KeypointModel
+from tests.builders.command_line import assert_refused, needs_weights, run
+from tests.builders.fitted_models import keypoint_model
+from tests.builders.pasted_objects import NAMES, learning_little, paste_objects, write_labels
+
+pytestmark = needs_weights
+ANGLES = (0, 50, -75, 140, 20, -160, 95, -30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little():
+    with learning_little():
+        yield
+
+
+def points_of(table):
+    """The points of each object by the name of its photograph; absent ones are NaN."""
+    found = {}
+    with table.open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            objects = found.setdefault(row["photograph"].rpartition("/")[2], {})
+            objects.setdefault(row["object"], []).append([float(row[axis] or "nan") for axis in "xy"])
+    return {name: np.array(list(objects.values())) for name, objects in found.items()}
+
+
+def annotate(folder, truth, examples, *options):
+    """Run the command with the labels of the first photographs; return its object, and what was found."""
+    labels = write_labels(folder / "examples.csv", dict(list(truth.items())[:examples]))
+    ended = run("annotate", folder, "--examples", labels, "--out", folder / "out", "--json", *options)
+    assert (ended.status, ended.err) == (0, "")
+    return json.loads(ended.out), points_of(folder / "out" / "points.csv")
+
+
+def errors(found, truth):
+    """The distances of the points of the only object of each photograph."""
+    return {path.name: np.linalg.norm(found[path.name][0] - truth[path][0], axis=-1) for path in truth}
+
+
+@pytest.fixture(scope="module")
+def one_example(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    truth = paste_objects(folder, [[angle] for angle in ANGLES])
+    return folder, truth, *annotate(folder, truth, 1)
+
+
+def test_one_example_finds_turned_objects_to_a_few_pixels(one_example):
+    folder, truth, values, found = one_example
+    distances = errors(found, truth)
+    # Files state thousandths of a pixel.
+    assert distances["0.png"].max() < 1e-3
+    assert np.mean(list(distances.values())) < 2.5
+    assert np.max(list(distances.values())) < 8
+    verdicts = {one["photograph"].rpartition("/")[2]: one["verdict"] for one in values["photographs"]}
+    assert verdicts["0.png"] == "labelled"
+    assert (values["examples"], values["held_out"]) == (1, [])
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.suffix != ".h5") == [
+        *("CollectedData_convcorr.csv", "label_studio.json", "model.json", "model.npz"),
+        *("points.csv", "points.json", "review.html", "sheet.png"),
+    ]
+    assert read_image(folder / "out" / "sheet.png").size
+
+
+def test_the_saved_model_finds_the_same_points_in_a_folder_and_in_a_photograph(one_example, tmp_path):
+    folder, _, _, found = one_example
+    model = folder / "out" / "model.npz"
+    ended = run("keypoints", f"{folder}/[1-3].png", "--model", model, "--out", tmp_path / "out", "--json")
+    assert (ended.status, ended.err) == (0, "")
+    again = points_of(tmp_path / "out" / "points.csv")
+    assert sorted(again) == ["1.png", "2.png", "3.png"]
+    for name, objects in again.items():
+        np.testing.assert_allclose(objects, found[name], atol=0.5)
+    ended = run("keypoints", folder / "2.png", "--model", model, "--out", tmp_path / "one.png")
+    assert (ended.status, ended.err) == (0, "")
+    assert "--box" not in ended.out
+    with (tmp_path / "one.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(row["name"] for row in rows) == NAMES
+    alone = [[float(row["x"]), float(row["y"])] for row in rows]
+    np.testing.assert_allclose(alone, found["2.png"][0], atol=0.5)
+
+
+def test_models_of_other_kinds_are_refused(one_example, tmp_path):
+    folder, _, _, _ = one_example
+    model, photograph = folder / "out" / "model.npz", folder / "1.png"
+    for options in (("--box", 1, 1, 90, 90), ("--refine",)):
+        ended = run("keypoints", photograph, "--model", model, *options, "--out", tmp_path / "a.png")
+        assert_refused(ended, "model.npz is a model of convcorr annotate, which finds objects itself")
+    sentence = "it is of the kind 'annotation model'; landmark probe is expected"
+    assert_refused(run("landmarks", photograph, "--model", model, "--out", tmp_path / "a.png"), sentence)
+    save_fitted(tmp_path / "keypoints", keypoint_model())
+    with pytest.raises(InputError, match="it is of the kind 'keypoint model'; annotation model is expected"):
+        load_fitted(tmp_path / "keypoints", AnnotationModel)
+    assert isinstance(load_fitted(FACE, KeypointModel, AnnotationModel), KeypointModel)
+
+
+@pytest.mark.slow
+def test_five_examples_are_held_out_and_find_the_others(tmp_path):
+    truth = paste_objects(tmp_path, [[angle] for angle in ANGLES])
+    values, found = annotate(tmp_path, truth, 5)
+    assert [one["chosen"] for one in values["held_out"]] == [True]
+    assert values["held_out"][0]["right"] > 0.8
+    assert values["residual"] < 1e-6
+    assert np.max(list(errors(found, truth).values())) < 6
+
+
+@pytest.mark.parametrize(
+    ("points", "sentence"),
+    [
+        (np.full((0, 4, 2), np.nan), "has no labelled photograph|no example has two points"),
+        ([[[40, 50]] + [[np.nan, np.nan]] * 3], "no example has two points at different places"),
+        ([[[40, 50]] * 4], "no example has two points at different places"),
+        ([[[40, 50], [900, 60], [1, 2], [3, 4]]], "point tail of .*, is outside the photograph of 160 x 120"),
+    ],
+)
+def test_examples_that_show_nothing_are_one_sentence(tmp_path, points, sentence):
+    truth = dict.fromkeys(paste_objects(tmp_path, [[0]]), np.array(points, float))
+    labels = write_labels(tmp_path / "examples.csv", truth)
+    assert_refused(run("annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out"), sentence)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,66 @@
+"""Radii hold the truth as often as they state, and probabilities follow what was right."""
+
+import json
+
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation import COVERAGE, RIGHT, Calibration, calibrate
+
+CONFIDENCE = np.linspace(0.01, 0.99, 50)[:, None]
+
+
+def drawn(rng, count, *, points=3):
+    """Confidence, and errors that fall with it and are larger for the last point."""
+    confidence = rng.uniform(0.05, 0.99, (count, points))
+    scale = 0.02 + 0.15 * (1 - confidence)
+    return scale * np.arange(1, points + 1) * rng.lognormal(0, 0.7, (count, points)), confidence
+
+
+@pytest.mark.parametrize("count", [12, 60])
+def test_radii_hold_nine_of_ten(rng, count):
+    held = []
+    for _ in range(60):
+        calibration = calibrate(*drawn(rng, count))
+        errors, confidence = drawn(rng, 400)
+        held.append(errors <= calibration.radius(confidence))
+    # Within about three standard deviations over calibrations; each point has its own radius from 19 on.
+    assert np.mean(held) == pytest.approx(COVERAGE, abs=0.025)
+    of_points = np.mean(held, axis=(0, 1))
+    assert np.ptp(of_points) < (0.03 if count > 19 else 0.2)
+
+
+def test_radii_fall_and_probabilities_rise_with_confidence(rng):
+    calibration = calibrate(*drawn(rng, 60))
+    radius = calibration.radius(np.tile(CONFIDENCE, 3))
+    assert (np.diff(radius, axis=0) < 0).all()
+    assert (np.diff(calibration.right(CONFIDENCE), axis=0) > 0).all()
+    # The last point's errors are the largest.
+    assert radius[10, 2] > 1.5 * radius[10, 0]
+
+
+def test_few_objects_have_no_radius(rng):
+    errors, confidence = drawn(rng, 8)
+    calibration = calibrate(errors, confidence)
+    assert np.isnan(calibration.radius(confidence)).all()
+    assert np.isfinite(calibration.right(confidence)).all()
+    assert calibrate(errors * np.nan, confidence) == Calibration()
+    np.testing.assert_allclose(Calibration().right(confidence), confidence)
+
+
+def test_probabilities_are_near_the_shares_that_are_right(rng):
+    calibration = calibrate(*drawn(rng, 1000))
+    errors, confidence = drawn(rng, 4000)
+    sure = confidence > 0.9
+    assert calibration.right(confidence)[sure].mean() == pytest.approx((errors[sure] <= RIGHT).mean(), abs=0.05)
+
+
+def test_json_keeps_all_numbers(rng):
+    errors, confidence = drawn(rng, 20)
+    errors[4:, 1] = np.nan
+    for calibration in (calibrate(errors, confidence), calibrate(errors[:3], confidence[:3]), Calibration()):
+        stored = Calibration.from_json(json.loads(json.dumps(calibration.to_json(), allow_nan=False)))
+        np.testing.assert_equal(stored.to_json(), calibration.to_json())
+        np.testing.assert_equal(
+            stored.radius(CONFIDENCE * np.ones(3)), calibration.radius(CONFIDENCE * np.ones(3))
+        )

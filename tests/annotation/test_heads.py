@@ -1,0 +1,62 @@
+"""Heads learn where points are and that they are absent; the best cell is where the probability is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation import heads
+from convcorr_jax.annotation.windows import cells_of, pixels_of
+
+CHANNELS = (6, 4)
+
+
+def synthetic(rng, count=24, side=12):
+    """Features of which channel k is bright at point k and the second layer has half the cells; cells."""
+    cells = rng.integers(1, side - 1, (count, 1, 2, 2)).astype(np.float32)
+    near = rng.normal(0, 0.1, (count, side, side, CHANNELS[0])).astype(np.float16)
+    for row, (places,) in enumerate(cells.astype(int)):
+        for k, (x, y) in enumerate(places):
+            near[row, y, x, k] = 3
+    far = rng.normal(0, 0.1, (count, side // 2, side // 2, CHANNELS[1])).astype(np.float16)
+    return (near, far), cells
+
+
+@pytest.mark.parametrize("bright", [(41, 17), (3, 30)])
+def test_the_best_cell_is_at_the_bright_pixel(bright):
+    heat = np.full((1, 12, 16, 1), 1e-6)
+    rows, columns = np.mgrid[:12, :16]
+    x, y = cells_of(np.array(bright, float))
+    heat[0, ..., 0] += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 0.5)
+    found = heads.best(heat / heat.sum())
+    # The cells beyond the edge are missing from the centroid.
+    np.testing.assert_allclose(pixels_of(found.cells[0, 0]), bright, atol=0.3)
+    assert found.probability[0, 0] > 0.95
+
+
+def test_a_prior_of_places_chooses_among_peaks():
+    heat, prior = np.zeros((1, 8, 8, 1)), np.zeros((8, 8, 1))
+    heat[0, 1, 1], heat[0, 6, 5], prior[4:] = 0.7, 0.3, 1
+    assert heads.best(heat).cells.tolist() == [[[1, 1]]]
+    chosen = heads.best(heat, prior=prior)
+    assert (chosen.cells.tolist(), chosen.probability.tolist()) == ([[[5, 6]]], [[0.3]])
+
+
+def test_a_head_learns_points_and_that_they_are_absent(rng):
+    features, cells = synthetic(rng)
+    # In every third window, the second point is absent, and its channel is dark.
+    features[0][::3, ..., 1], cells[::3, :, 1] = 0, np.nan
+    targets = heads.Targets(cells, np.ones((24, 2), np.float32))
+    before = heads._step._cache_size()
+    params = heads.fit(features, targets, steps=150)
+    assert heads._step._cache_size() - before == 1
+
+    def loss(params):
+        return float(heads._loss(params, tuple(map(jnp.asarray, features)), cells, targets.known, None))
+
+    assert loss(params) < 0.6 * loss(heads.init(jax.random.key(0), CHANNELS, 2))
+    heat = heads.predict(params, features)
+    np.testing.assert_allclose(heat.cells.sum(axis=(1, 2)) + heat.absent, 1, atol=1e-4)
+    assert ((heat.absent > 0.5) == np.isnan(cells[:, 0, :, 0])).all()
+    there = np.isfinite(cells[:, 0, :, 0])
+    assert np.abs(heads.best(heat.cells).cells - cells[:, 0])[there].max() < 1

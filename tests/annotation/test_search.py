@@ -1,0 +1,68 @@
+"""Shapes are found in synthetic heat-maps with distractors, several of them, within sizes and angles."""
+
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation.search import find_objects, place_of
+from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.windows import STRIDE_PX, cells_of
+
+MEAN = np.array([0.5, -0.5, -0.15 - 0.4j, 0.25 + 0.3j])
+MEAN = MEAN - MEAN.mean()
+CELLS = (48, 64)
+
+
+def heat_of(*fits, distractors=()):
+    """Gaussian peaks of probability at the points of shapes, and others of a point at a pixel."""
+    rows, columns = np.mgrid[: CELLS[0], : CELLS[1]]
+    heat = np.full((*CELLS, len(MEAN)), 1e-5)
+    marks = [(k, place) for fit in fits for k, place in enumerate(points_of(fit.a * MEAN + fit.b))]
+    for k, place in (*marks, *distractors):
+        x, y = cells_of(np.asarray(place, float))
+        heat[..., k] += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 2)
+    return heat / heat.sum(axis=(0, 1))
+
+
+def turned(size, degrees, x, y):
+    return Similarity(complex(size * np.exp(1j * np.deg2rad(degrees))), complex(x, y))
+
+
+def find(heat, *, objects=1, sizes_px=(30.0, 120.0), angle_range=np.pi):
+    return find_objects(heat, MEAN, sizes_px=sizes_px, angle_range=angle_range, objects=objects)
+
+
+def assert_at(found, fit):
+    distances = np.linalg.norm(place_of(found.fit, MEAN) - place_of(fit, MEAN), axis=1)
+    assert distances.max() < STRIDE_PX
+
+
+@pytest.mark.parametrize("degrees", [0, 37, 120, -170])
+@pytest.mark.parametrize("size", [40, 90])
+def test_a_turned_and_scaled_shape_is_found_among_distractors(degrees, size):
+    fit = turned(size, degrees, 130, 95)
+    distractors = [(0, (20, 20)), (0, (230, 30)), (1, (30, 170)), (2, (200, 160)), (3, (60, 100))]
+    (found,) = find(heat_of(fit, distractors=distractors))
+    assert_at(found, fit)
+
+
+def test_a_shape_without_one_of_its_points_is_found():
+    fit = turned(70, 50, 120, 90)
+    heat = heat_of(fit)
+    heat[..., 2] = 1e-9
+    (found,) = find(heat)
+    assert_at(found, fit)
+
+
+def test_several_objects_are_found_once_each_the_best_first():
+    fits = [turned(50, 10, 60, 60), turned(60, 200, 190, 120), turned(45, 90, 190, 40)]
+    found = find(heat_of(*fits), objects=3)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    for fit in fits:
+        assert_at(min(found, key=lambda one: abs(one.fit.b - fit.b)), fit)
+
+
+def test_sizes_and_angles_are_limited():
+    heat = heat_of(turned(60, 90, 120, 90))
+    assert all(abs(np.angle(one.fit.a)) <= 0.5 for one in find(heat, angle_range=0.4))
+    assert all(abs(one.fit.a) <= 45 for one in find(heat, sizes_px=(30.0, 45.0)))
+    assert find(np.full((*CELLS, 4), 1e-9)) == []

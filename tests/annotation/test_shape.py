@@ -1,0 +1,67 @@
+"""Similarities against NumPy's least squares, and what the mean shape and its residual say of known sets."""
+
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
+from convcorr_jax.errors import InputError
+
+
+def shape(rng, n=6):
+    return rng.normal(size=n) + 1j * rng.normal(size=n)
+
+
+def copies(base, rng, count, *, noise=0.0):
+    turns = 30 * np.exp(rng.normal(0, 0.3, count) + 1j * rng.uniform(-np.pi, np.pi, count))
+    shifts = 100 * shape(rng, count)
+    return [a * (base + noise * shape(rng, len(base))) + b for a, b in zip(turns, shifts, strict=True)]
+
+
+def test_the_similarity_is_that_of_least_squares_over_known_pairs(rng):
+    source, target = shape(rng, 8), shape(rng, 8)
+    source[1] = target[4] = np.nan
+    fit = fit_similarity(source, target)
+    known = np.isfinite(source) & np.isfinite(target)
+    x, y, ones, zeros = source[known].real, source[known].imag, np.ones(6), np.zeros(6)
+    rows = np.block([[np.stack([x, -y, ones, zeros], 1)], [np.stack([y, x, zeros, ones], 1)]])
+    solved, *_ = np.linalg.lstsq(rows, np.concatenate([target[known].real, target[known].imag]))
+    np.testing.assert_allclose([fit.a.real, fit.a.imag, fit.b.real, fit.b.imag], solved)
+    points = rng.normal(size=(5, 2))
+    np.testing.assert_allclose(fit.inverse(fit(points)), points)
+    np.testing.assert_allclose((fit @ fit)(points), fit(fit(points)))
+
+
+def test_one_pair_is_a_shift_and_none_is_refused():
+    one = np.array([1 + 2j, np.nan])
+    assert fit_similarity(one, one + 3) == (1, 3)
+    with pytest.raises(InputError, match="no point in common"):
+        fit_similarity(one, one[::-1])
+
+
+def test_the_mean_of_similar_shapes_with_missing_points_is_their_shape(rng):
+    base = shape(rng)
+    shapes = copies(base, rng, 12)
+    for number, one in enumerate(shapes):
+        one[number % 6] = np.nan
+    mean = mean_shape(shapes)
+    fit = fit_similarity(base, mean.points)
+    np.testing.assert_allclose(fit.a * base + fit.b, mean.points, atol=1e-6)
+    assert np.abs(mean.points[:, None] - mean.points).max() == pytest.approx(1)
+    assert mean.angle_range == np.pi
+    with pytest.raises(InputError, match="two points at different places"):
+        mean_shape([np.full(6, 3 + 3j)])
+
+
+def test_the_angle_range_of_a_fixed_view_is_small(rng):
+    base = shape(rng)
+    tilted = [np.exp(1j * angle) * base for angle in (-0.1, 0.0, 0.1)]
+    assert 0.1 < mean_shape(tilted).angle_range < 0.5
+
+
+def test_the_residual_tells_rigid_from_articulated_sets(rng):
+    base = shape(rng)
+    rigid, loose = (shape_residual(copies(base, rng, 8, noise=noise)) for noise in (0.0, 0.3))
+    assert rigid == pytest.approx(0, abs=1e-9)
+    assert loose > 0.05
+    assert np.isnan(shape_residual([base]))
+    assert np.isnan(shape_residual([base[:2], 2 * base[:2]]))

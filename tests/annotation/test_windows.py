@@ -1,0 +1,55 @@
+"""Windows show a bright pixel where their similarity maps it, whatever turns, scales and shifts them."""
+
+import numpy as np
+import pytest
+
+from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.windows import cells_of, centered, cut, pixels_of, whole
+
+SPOT = np.array([[101.0, 67.0]])
+
+
+def spot_photograph():
+    """A smooth spot, which outlives shrinking and interpolation with its centre."""
+    rows, columns = np.mgrid[:140, :190]
+    light = 255 * np.exp(-((columns - SPOT[0, 0]) ** 2 + (rows - SPOT[0, 1]) ** 2) / (2 * 5.0**2))
+    return np.repeat(light.round().astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def centroid(window):
+    light = window[..., 0].astype(float) * (window[..., 0] > 20)
+    rows, columns = np.mgrid[: window.shape[0], : window.shape[1]]
+    return np.array([(light * columns).sum(), (light * rows).sum()]) / light.sum()
+
+
+@pytest.mark.parametrize("scale", [0.37, 0.8, 1.0, 1.7])
+@pytest.mark.parametrize("degrees", [0, 33, 90, -145])
+@pytest.mark.parametrize("shift", [0.0, 7.3 - 4.6j])
+def test_a_window_shows_the_spot_where_the_similarity_maps_it(scale, degrees, shift):
+    a = scale * np.exp(1j * np.deg2rad(degrees))
+    to_window = Similarity(complex(a), complex(80, 60) - complex(a) * complex(*SPOT[0]) + shift)
+    window = cut(spot_photograph(), to_window, (120, 160))
+    assert np.linalg.norm(centroid(window) - to_window(SPOT)) < 0.2
+
+
+def test_a_whole_photograph_lies_in_the_middle():
+    to_window = whole((140, 190), (70, 120), scale=0.5)
+    corners = np.array([[-0.5, -0.5], [189.5, 139.5]])
+    np.testing.assert_allclose(to_window(corners), [[12, -0.5], [107, 69.5]])
+    assert np.linalg.norm(centroid(cut(spot_photograph(), to_window, (70, 120))) - to_window(SPOT)) < 0.2
+
+
+def test_a_centred_window_removes_the_angle_and_the_border_is_repeated():
+    angle, center = 0.7, 90 + 50j
+    to_window = centered(center, angle, 2.0, 96)
+    np.testing.assert_allclose(to_window(points_of(np.array([center]))), [[47.5, 47.5]])
+    along = to_window(points_of(np.array([center + 3 * np.exp(1j * angle)])))
+    np.testing.assert_allclose(along, [[53.5, 47.5]])
+    bright = np.full((10, 10, 3), 200, np.uint8)
+    assert (cut(bright, centered(0j, 1.0, 1.5, 32), (32, 32)) == 200).all()
+
+
+def test_cells_and_pixels_are_inverse_and_the_first_cell_covers_four_pixels(rng):
+    points = rng.uniform(0, 100, (5, 2))
+    np.testing.assert_allclose(pixels_of(cells_of(points)), points)
+    np.testing.assert_allclose(cells_of(np.array([[1.5, 5.5]])), [[0, 1]])
