@@ -8,7 +8,9 @@ import pytest
 
 from convcorr_jax.datasets.poses.coco import read_annotations
 from convcorr_jax.report import review_page
+from tests.builders.command_line import needs_weights, run
 from tests.builders.pages import LIGHT, bright_photographs, exported
+from tests.builders.pasted_objects import learning_little, paste_objects, write_labels
 
 # The longer side of the copies on the page.
 COPY_PX = 512
@@ -254,3 +256,44 @@ def test_axe_finds_no_violation_and_targets_fit_a_finger(review, width, scheme):
         tab.keyboard.press("Escape")
         sizes = tab.locator("button:visible").evaluate_all("all => all.map(one => one.offsetHeight)")
         assert min(sizes) >= 44
+
+
+@needs_weights
+@pytest.mark.slow
+def test_three_corrections_are_kept_and_do_not_make_the_others_worse(open_page, tmp_path):
+    truth = paste_objects(tmp_path, [[angle] for angle in (0, 50, -75, 140, 20, -160, 95, -30)])
+    out, labels = tmp_path / "out", write_labels(tmp_path / "a.csv", dict([next(iter(truth.items()))]))
+
+    def annotate(examples) -> dict[Path, np.ndarray]:
+        with learning_little():
+            assert run("annotate", tmp_path, "--examples", examples, "--out", out).status == 0
+        objects = read_annotations(out / "points.json")
+        paths = {one["id"]: tmp_path / Path(one["file_name"]).name for one in objects.lists["images"]}
+        return {
+            paths[one["image_id"]]: np.reshape(one["keypoints"], (4, 3))[:, :2]
+            for one in objects.lists["annotations"]
+        }
+
+    def error(found, paths) -> float:
+        return float(np.mean([np.linalg.norm(found[path] - truth[path][0], axis=1).mean() for path in paths]))
+
+    first = annotate(labels)
+    tab, corrected = open_page(out / "review.html"), []
+    for _ in range(3):
+        path = Path(tab.locator("#file").get_attribute("title"))
+        corrected.append(path)
+        for number, place in enumerate(truth[path][0]):
+            tab.wait_for_function("document.querySelector('.sheet img').complete")
+            box = tab.locator(".sheet").bounding_box()
+            tab.mouse.move(*middle(tab, f'.pin[data-id="0-{number}"]'))
+            tab.mouse.down()
+            shares = (place + 0.5) / (160, 120)
+            tab.mouse.move(box["x"] + shares[0] * box["width"], box["y"] + shares[1] * box["height"], steps=4)
+            tab.mouse.up()
+        tab.get_by_role("button", name="Accept").click()
+    assert progress(tab) == "4 of 8 reviewed"
+    second = annotate(exported(tab, "Export", out))
+    assert error(second, corrected) < 0.3
+    others = [path for path in list(truth)[1:] if path not in corrected]
+    assert len(others) == 4
+    assert error(second, others) <= error(first, others) + 0.3
