@@ -128,15 +128,20 @@ def _scores(
     called, right = int(missing.sum()), int((missing & ~known).sum())
     return {
         "within": float((error[known] <= within_px).mean()),
-        "median_px": float(np.median(error[known])),
-        "rmse_px": float(np.sqrt(np.mean(error[known] ** 2))),
+        "median_px": _finite(np.median(error[known])),
+        "rmse_px": _finite(np.sqrt(np.mean(error[known] ** 2))),
         "coverage": float((error[held] <= radii[held]).mean()) if held.any() else None,
-        "rank": float(spearmanr(sure[known], error[known], nan_policy="omit")[0]),
+        "rank": _finite(spearmanr(sure[known], error[known], nan_policy="omit")[0]),
         "absent_precision": right / called if called else None,
         "absent_recall": right / int((~known).sum()) if (~known).any() else None,
         "objects": len(errors),
         "returned": returned,
     }
+
+
+def _finite(value: float) -> float | None:
+    """Return a number, or None for the infinite errors of objects that were not found."""
+    return float(value) if np.isfinite(value) else None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+import json
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.errors import InputError
+from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledObject, LabelledPhotograph
+from eval import annotation
+from tests.builders.pasted_objects import learning_little, paste_objects, write_labels
+
+
+def _found(path, *objects):
+    made = (
+        FoundObject(
+            points, np.full(len(points), 0.9), coords.Box(0, 0, 9, 9), 1.0, np.full(len(points), 3.0), off
+        )
+        for points, off in objects
+    )
+    return FoundPhotograph(path, (50, 50), tuple(made))
+
+
+def test_scores_are_those_of_the_nearest_objects(tmp_path):
+    absent = np.array([[10.0, 10.0], [np.nan, np.nan]])
+    truth = [
+        LabelledPhotograph(tmp_path / "a", (LabelledObject(absent), LabelledObject(absent + 20))),
+        LabelledPhotograph(tmp_path / "b", (LabelledObject(absent),)),
+    ]
+    there, gone = np.array([[32.0, 30.0], [5.0, 5.0]]), np.array([False, True])
+    found = [
+        _found(tmp_path / "a", (there, gone), (np.array([[10.0, 14.0], [1.0, 1.0]]), ~gone & False)),
+        _found(tmp_path / "b"),
+    ]
+    scores = annotation._scores(found, truth, 3.0)
+    assert scores["objects"] == 3
+    assert scores["returned"] == 2
+    # Of three points, one is 2 pixels away, one 4, and one was not found at all.
+    assert scores["within"] == pytest.approx(1 / 3)
+    assert scores["coverage"] == pytest.approx(1 / 2)
+    assert scores["rmse_px"] is None
+    assert scores["absent_precision"] == 1
+    assert scores["absent_recall"] == pytest.approx(1 / 3)
+
+
+def test_the_script_annotates_all_but_the_examples(tmp_path):
+    truth = paste_objects(tmp_path, [[0], [40], [80], [120], [160], [200], [240], [280]])
+    labels = write_labels(tmp_path / "labels.csv", truth)
+    out = tmp_path / "out"
+    with learning_little():
+        config = annotation.Config(labels, examples=(5,), output=annotation.Output(out), tested=6)
+        result = json.loads(annotation.main(config).read_text())
+    (row,) = result["runs"]
+    assert row["examples"] == 5
+    assert 1 <= row["objects"] <= 6
+    assert row["returned"] == row["objects"]
+    with pytest.raises(InputError, match="9 examples are wanted; 1 to 8 photographs may be examples"):
+        annotation.main(annotation.Config(labels, examples=(9,), output=annotation.Output(out)))
