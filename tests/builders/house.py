@@ -103,7 +103,7 @@ BUDGETS = {
     "patches": (4, 410),
     "pose": (14, 2793),
     "probes": (9, 1670),
-    "report": (16, 3500),
+    "report": (13, 2930),
     "runtime": (12, 2052),
     "synthetic": (13, 1981),
     "tasks": (43, 8560),
