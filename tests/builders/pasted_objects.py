@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -31,6 +31,8 @@ _PARTS = (
     ((30, 160, 70), [(0.1, 0.15), (0.19, 0.36), (0.31, 0.36), (0.28, 0.12)]),
     ((20, 20, 20), [(0.25, -0.09), (0.34, -0.09), (0.34, 0.0), (0.25, 0.0)]),
 )
+# The places of the horn among points and parts.
+_HORN, _DRAWN_HORN = 3, 4
 _FINER = 4
 
 Objects = Float[np.ndarray, "objects 4 2"]
@@ -61,10 +63,13 @@ def _placed(shape, place: Sequence[float], degrees: float, diameter_px: float) -
     return np.asarray(shape) @ turn * diameter_px + place
 
 
-def paste_objects(folder: Path, degrees: Sequence[Sequence[float]], *, seed: int = 0) -> dict[Path, Objects]:
+def paste_objects(
+    folder: Path, degrees: Sequence[Sequence[float]], *, hidden: Collection[int] = (), seed: int = 0
+) -> dict[Path, Objects]:
     """Write a photograph with an object for each angle of it, and return the points of its objects.
 
-    Of several objects, the first is on the left and the second on the right.
+    Of several objects, the first is on the left and the second on the right. The horn of the photographs that
+    are ``hidden`` is not drawn.
     """
     rng, truth = np.random.default_rng(seed), {}
     for number, angles in enumerate(degrees):
@@ -79,10 +84,13 @@ def paste_objects(folder: Path, degrees: Sequence[Sequence[float]], *, seed: int
             middle = np.array([SIZE[1] * (place + 0.5) / len(angles), SIZE[0] / 2]) - 0.5
             middle = middle + rng.uniform(-1, 1, 2) * ((18, 18) if len(angles) == 1 else (6, 18))
             size = DIAMETER_PX * rng.uniform(0.92, 1.08)
-            for color, part in _PARTS:
+            points, parts = _placed(_POINTS, middle, angle, size), _PARTS
+            if number in hidden:
+                points[_HORN], parts = np.nan, [part for k, part in enumerate(_PARTS) if k != _DRAWN_HORN]
+            for color, part in parts:
                 corners = (_placed(part, middle, angle, size) + 0.5) * _FINER - 0.5
                 ImageDraw.Draw(drawn).polygon([tuple(corner) for corner in corners.tolist()], color)
-            objects.append(_placed(_POINTS, middle, angle, size))
+            objects.append(points)
         path = folder / f"{number}.png"
         write_image(path, np.asarray(drawn.resize(SIZE[::-1], PillowImage.Resampling.BOX)))
         truth[path] = np.array(objects)
