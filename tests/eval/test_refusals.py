@@ -24,6 +24,7 @@ SCORES = "eval.score_predictions --ground-truth a.json --predictions b.json --me
 SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 
 REFUSED = [
+    ("eval.annotation", "--labels nowhere", "nowhere does not exist"),
     (CLASSIFICATION, "--costs 1.0 0.1", "in rising order"),
     (CLASSIFICATION, "--layers conv1 conv1", "none of them twice"),
     (CLASSIFICATION, "--layers conv9", "no layer 'conv9'"),
@@ -81,8 +82,8 @@ REFUSED = [
 
 
 ROOT = Path(__file__).parents[2]
-# These read no data set.
-WITHOUT_DATA = ("eval.pose_costs", "eval.score_predictions", "eval.shipped_models")
+# These read no data set of the catalogue.
+WITHOUT_DATA = ("eval.annotation", "eval.pose_costs", "eval.score_predictions", "eval.shipped_models")
 SCRIPTS = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for pattern in ("train/*.py", "eval/*.py", "eval/benchmark/*.py")
