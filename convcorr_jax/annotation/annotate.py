@@ -123,8 +123,8 @@ def annotate(
         progress: called with the name of each stage.
 
     Raises:
-        InputError: there is no photograph; no example has two points at different places; a photograph cannot
-            be read.
+        InputError: there is no photograph; no example has two points at different places; a point is absent in
+            all examples; a photograph cannot be read.
     """
     started = time.perf_counter()
     if not photographs:
@@ -158,7 +158,7 @@ def annotate(
 
 def _open(path: Path) -> _Opened:
     """Return a photograph that is read when it is needed, at most 1024 pixels long."""
-    height, width = image_size(path)
+    height, width = image_size(path, upright=True)
     scale = min(1.0, LONGEST_PX / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
 
@@ -170,13 +170,18 @@ def _open(path: Path) -> _Opened:
 
 
 def _examples(labels: Labels) -> tuple[list[Example], MeanShape]:
-    """Return the labelled photographs that show an object, and the mean shape."""
+    """Return the labelled photographs that show an object, and the mean shape; each point is in one of them."""
     opened = [_open(each.path) for each in labels.photographs]
     shapes = [
         [complex_of(one.to_copy(each.points)) for each in labelled.objects]
         for one, labelled in zip(opened, labels.photographs, strict=True)
     ]
     shape = mean_shape([one for some in shapes for one in some])
+    never = [name for name, point in zip(labels.names, shape.points, strict=True) if not np.isfinite(point)]
+    if never:
+        raise InputError(
+            f"no example shows the point {never[0]!r}; label it once, or leave it out of the labels"
+        )
     examples = []
     for one, some in zip(opened, shapes, strict=True):
         usable = tuple(each for each in some if np.isfinite(each + shape.points).any())

@@ -38,7 +38,9 @@ _TOGETHER = 4
 
 
 class _Template(NamedTuple):
-    example: int
+    example: Example
+    place: int
+    """Of the object among those of the example."""
     turn: Similarity
     """From the example's photograph to the window of the template."""
 
@@ -69,8 +71,7 @@ def match_template(
         image, to_frame = photograph.load(), frame_of(photograph.size, frame)
         described = _describe(cut(image, to_frame, frame)[None], search)
         best, cell = _correlate(basis, described, kernels)
-        template = templates[int(best)]
-        found.append(_carry(examples[template.example], template, np.asarray(cell), image, to_frame, align))
+        found.append(_carry(templates[int(best)], np.asarray(cell), image, to_frame, align))
     return found
 
 
@@ -84,13 +85,13 @@ def _templates(
     steps = np.arange(-_ANGLES // 2, _ANGLES // 2) * (2 * np.pi / _ANGLES)
     angles = [angle for angle in steps if angle_range >= np.pi or abs(angle) <= angle_range]
     templates, windows, masks = [], [], []
-    for number, example in enumerate(examples):
+    for example in examples:
         image, scale = example.load(), abs(frame_of(example.size, frame).a)
-        for fit, points in zip(example.fits, example.objects, strict=True):
+        for place, (fit, points) in enumerate(zip(example.fits, example.objects, strict=True)):
             for angle in angles:
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
-                    templates.append(_Template(number, turn))
+                    templates.append(_Template(example, place, turn))
                     windows.append(cut(image, turn, (_SIDE, _SIDE)))
                     masks.append(_mask(turn, points, abs(fit.a)))
     return templates, np.stack(windows), masks
@@ -157,18 +158,20 @@ def _correlate(basis: _Basis, maps: jax.Array, kernels: jax.Array) -> tuple[jax.
     return template, jnp.stack([column, row]) - reach
 
 
-def _carry(example, template: _Template, cell, image, to_frame: Similarity, align: Weights) -> FoundShape:
-    """Align the upright windows of an example and of a found object, and carry the points."""
+def _carry(template: _Template, cell, image, to_frame: Similarity, align: Weights) -> FoundShape:
+    """Align the upright windows of a labelled and of a found object, and carry the points."""
     # Cells are 8 pixels: the template's first cell lies on the found one.
     in_frame = Similarity(1 + 0j, complex(*(cell * 8.0)))
     to_photograph = to_frame.inverse @ in_frame @ template.turn
-    fit, points = example.fits[0], example.objects[0]
+    example = template.example
+    fit, points = example.fits[template.place], example.objects[template.place]
     window = centered(fit.b, 0.0, _FLOW_OBJECT_PX / abs(fit.a), _FLOW_SIDE)
     other = window @ to_photograph.inverse
     size = (_FLOW_SIDE, _FLOW_SIDE)
     a, b = cut(example.load(), window, size), cut(image, other, size)
     alignment = align_photographs(a, b, align.params, network=align.network)
     carried = carry_to_b(points_of(window.a * points + window.b), alignment)
+    absent = np.isnan(carried.confidence)
     return FoundShape(
-        other.inverse(carried.b_px), carried.confidence, np.isnan(carried.confidence).astype(float)
+        other.inverse(carried.b_px), np.where(absent, 0, carried.confidence), absent.astype(float)
     )

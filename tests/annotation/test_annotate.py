@@ -2,19 +2,27 @@
 
 import csv
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
+from PIL import ExifTags
+from PIL import Image as PillowImage
 
 from convcorr_jax.annotation import AnnotationModel
+from convcorr_jax.annotation.template import match_template
+from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted
 from convcorr_jax.keypoints import FACE, KeypointModel
+from convcorr_jax.labels import LabelledObject, LabelledPhotograph, Labels
 from tests.builders.command_line import assert_refused, needs_weights, run
 from tests.builders.fitted_models import keypoint_model
 from tests.builders.pasted_objects import NAMES, learning_little, paste_objects, write_labels
 
 pytestmark = needs_weights
+# The room has a function of the module's name.
+annotating = import_module("convcorr_jax.annotation.annotate")
 ANGLES = (0, 50, -75, 140, 20, -160, 95, -30)
 
 
@@ -104,6 +112,34 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
     assert isinstance(load_fitted(FACE, KeypointModel, AnnotationModel), KeypointModel)
 
 
+def test_a_photograph_is_opened_upright(tmp_path):
+    stored = PillowImage.new("RGB", (40, 30))
+    stored.getexif()[ExifTags.Base.Orientation] = 6
+    stored.save(tmp_path / "turned.jpg", exif=stored.getexif())
+    opened = annotating._open(tmp_path / "turned.jpg")
+    assert opened.size == opened.photograph.load().shape[:2] == (40, 30)
+
+
+def test_a_template_carries_the_points_of_its_own_object(little, tmp_path):
+    pair, single = paste_objects(tmp_path, [[15, 0], [60]]).items()
+    labels = Labels(NAMES, (LabelledPhotograph(pair[0], tuple(map(LabelledObject, pair[1]))),))
+    examples, shape = annotating._examples(labels)
+    (example,) = examples
+    # The second object has no horn, which tells the two apart.
+    objects = (example.objects[0], np.where(np.arange(4) == 3, np.nan, example.objects[1]))
+    photographs = [annotating._open(single[0]).photograph]
+    weights, align = load("vgg16"), load("alexnet")
+    task, _ = annotating._task(labels, examples, shape, photographs, weights, rotate="auto", mirror=None)
+    (found,) = match_template(
+        [example._replace(objects=objects)], photographs, task=task, search=weights, align=align
+    )
+    assert np.isfinite(found.score)
+    known = ~np.isnan(found.points[:, 0])
+    assert known[:3].all()
+    assert np.linalg.norm(found.points - single[1][0], axis=1)[known].max() < 10
+    np.testing.assert_array_equal(found.absent, ~known)
+
+
 @pytest.mark.slow
 def test_five_examples_are_held_out_and_an_absent_point_is_absent(tmp_path):
     truth = paste_objects(tmp_path, [[angle] for angle in ANGLES], hidden={1, 3, 5, 7})
@@ -129,6 +165,10 @@ def test_several_objects_are_found_once_each(tmp_path):
         (np.full((0, 4, 2), np.nan), "has no labelled photograph|no example has two points"),
         ([[[40, 50]] + [[np.nan, np.nan]] * 3], "no example has two points at different places"),
         ([[[40, 50]] * 4], "no example has two points at different places"),
+        (
+            [[[40, 50], [90, 60], [60, 80], [np.nan, np.nan]]],
+            "no example shows the point 'horn'; label it once",
+        ),
         ([[[40, 50], [900, 60], [1, 2], [3, 4]]], "point tail of .*, is outside the photograph of 160 x 120"),
     ],
 )
