@@ -13,6 +13,7 @@ from jaxtyping import Complex, Float
 from convcorr_jax import coords, images
 from convcorr_jax.annotation.calibration import RIGHT, Calibration, calibrate
 from convcorr_jax.annotation.methods import (
+    METHODS,
     WHOLE_PX,
     FoundShape,
     Method,
@@ -137,20 +138,19 @@ def annotate(
     if len(examples) < FEW:
         progress("template and flow")
         first = match_template(examples, copies, task=task, search=search, align=align)
-        fitted, calibration, comparisons = (
-            _from_few(task, examples, copies, first, method, seed),
-            Calibration(),
-            (),
-        )
+        fitted = _from_few(task, examples, copies, first, method, seed)
+        calibration, comparisons = Calibration(), ()
     else:
         names = [method] if method else _entrants(task, residual)
         fitted, calibration, comparisons = _from_many(task, examples, names, seed=seed, progress=progress)
     model = AnnotationModel(labels.names, labels.category, labels.skeleton, fitted, calibration)
     progress("photographs")
     known = {each.path.resolve(): each for each in labels.photographs}
+    labelled = [known.get(path.resolve()) for path in photographs]
+    shapes = iter(model.find([copy for copy, own in zip(copies, labelled, strict=True) if own is None]))
     found = [
-        _found(path, one, shapes, known.get(path.resolve()), model)
-        for path, one, shapes in zip(photographs, opened, model.find(copies), strict=True)
+        _found(path, one, next(shapes), model) if own is None else _kept(path, one, own)
+        for path, one, own in zip(photographs, opened, labelled, strict=True)
     ]
     result = Found(labels.names, _ranked(found), labels.category, labels.skeleton)
     return Annotations(result, model, comparisons, residual, time.perf_counter() - started)
@@ -238,8 +238,7 @@ def _swaps(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def _plan(name: str, task: Task, examples: Sequence[Example]) -> Method:
-    kind = OneStage if name == OneStage.name else TwoStages
-    return kind.plan(task, examples, steps=_STEPS)
+    return METHODS[name].plan(task, examples, steps=_STEPS)
 
 
 def _count(examples: Sequence[Example]) -> int:
@@ -360,19 +359,17 @@ def _best_threshold(held: _HeldOut) -> float:
     return float(scores[best] if best + 1 == len(scores) else (scores[best] + scores[best + 1]) / 2)
 
 
-def _found(
-    path: Path, one: _Opened, shapes: Sequence[FoundShape], labelled: LabelledPhotograph | None,
-    model: AnnotationModel,
-) -> FoundPhotograph:  # fmt: skip
-    """Return what was found in a photograph, or its labels, with a verdict."""
-    if labelled is not None:
-        kept = tuple(
-            FoundObject(
-                each.points, None, each.box or _box(each.points), None, absent=np.isnan(each.points[:, 0])
-            )
-            for each in labelled.objects
-        )
-        return FoundPhotograph(path, one.size, kept, "labelled")
+def _kept(path: Path, one: _Opened, labelled: LabelledPhotograph) -> FoundPhotograph:
+    """Return the labels of a photograph."""
+    objects = tuple(
+        FoundObject(each.points, None, each.box or _box(each.points), None, absent=np.isnan(each.points[:, 0]))
+        for each in labelled.objects
+    )
+    return FoundPhotograph(path, one.size, objects, "labelled")
+
+
+def _found(path: Path, one: _Opened, shapes: Sequence[FoundShape], model: AnnotationModel) -> FoundPhotograph:
+    """Return what was found in a photograph, with a verdict."""
     objects = tuple(model.object_of(shape, one.to_copy) for shape in shapes)
     sure = min(
         (float(np.mean(each.confidence)) for each in objects if each.confidence is not None), default=0.0

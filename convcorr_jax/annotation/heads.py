@@ -16,6 +16,7 @@ import optax
 from jaxtyping import Array, Float
 
 from convcorr_jax.annotation.windows import Features
+from convcorr_jax.arrays import padded_batches
 
 _CHANNELS = 32
 _SIGMA_CELLS = 1.0
@@ -86,11 +87,16 @@ def logits(
     return x @ params["out"] + params["out_bias"][None, None, None]
 
 
+def _with_absent(scores: Array) -> Array:
+    """Return the logits of all cells in a row, and after them that of the absent one, ``[b, h w + 1, n]``."""
+    b, h, w, n = scores.shape
+    return jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
+
+
 def _loss(params, features, cells, known, key):
     scores = logits(params, features, dropped=key)
     b, h, w, n = scores.shape
-    everything = jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
-    log_p = jax.nn.log_softmax(everything, axis=1)
+    log_p = jax.nn.log_softmax(_with_absent(scores), axis=1)
     # The Gaussian of each object is separable; objects add, and sum to 1 together.
     there = jnp.isfinite(cells).all(-1)
     place = jnp.where(there[..., None], cells, -100.0)
@@ -117,25 +123,13 @@ def _step(params, state, features, cells, known, key, *, steps):
     return optax.apply_updates(params, updates), state, loss
 
 
-def fit(
-    features: Features,
-    targets: Targets,
-    *,
-    steps: int,
-    seed: int = 0,
-    chances: Float[np.ndarray, " b"] | None = None,
-    params: Params | None = None,
-) -> Params:
-    """Fit a head to windows, which are drawn with ``chances``."""
-    rng = np.random.default_rng(seed)
-    key = jax.random.key(seed)
-    if params is None:
-        params = init(key, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+def fit(features: Features, targets: Targets, *, steps: int, seed: int = 0) -> Params:
+    """Fit a head to windows."""
+    rng, key = np.random.default_rng(seed), jax.random.key(seed)
+    params = init(key, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
     state = _optimizer(steps).init(params)
-    count = len(features[0])
-    chances = np.full(count, 1 / count) if chances is None else chances / chances.sum()
     for step in range(steps):
-        rows = rng.choice(count, _BATCH, p=chances)
+        rows = rng.integers(len(features[0]), size=_BATCH)
         batch = tuple(layer[rows].astype(np.float32) for layer in features)
         params, state, _ = _step(
             params, state, batch, targets.cells[rows], targets.known[rows],
@@ -154,21 +148,17 @@ class Heat(NamedTuple):
 @jax.jit
 def _probabilities(params, features):
     scores = logits(params, features)
-    b, h, w, n = scores.shape
-    everything = jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
-    p = jax.nn.softmax(everything, axis=1)
-    return p[:, :-1].reshape(b, h, w, n), p[:, -1]
+    p = jax.nn.softmax(_with_absent(scores), axis=1)
+    return p[:, :-1].reshape(scores.shape), p[:, -1]
 
 
 def predict(params: Params, features: Features) -> Heat:
     """Return the probabilities of points in windows, in batches of one size."""
     count = len(features[0])
-    size = min(_BATCH, count)
     parts = []
-    for start in range(0, count, size):
-        rows = np.minimum(np.arange(start, start + size), count - 1)
+    for rows, own in padded_batches(count, size=min(_BATCH, count)):
         heat = _probabilities(params, tuple(layer[rows].astype(np.float32) for layer in features))
-        parts.append([np.asarray(part)[: count - start] for part in heat])
+        parts.append([np.asarray(part)[:own] for part in heat])
     return Heat(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

@@ -1,8 +1,9 @@
 """The methods that find objects and their points: on the whole photograph, or first where and then exactly."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -41,7 +42,6 @@ _SIZES, _SIZES_OF_ONE = 1.3, 1.5
 _CLOSE, _CANDIDATES = 1.5, 3
 # Objects lie apart by this share of their extent.
 _APART = 0.4
-_TOGETHER = 8
 
 
 class FoundShape(NamedTuple):
@@ -105,11 +105,7 @@ def frame_size(aspect: float, area: float) -> tuple[int, int]:
 
 def see(photographs: Sequence[Photograph], frame: Sequence[int], extract: Extractor) -> Features:
     """Compute the features of whole photographs in a frame."""
-    parts = []
-    for start in range(0, len(photographs), _TOGETHER):
-        chunk = photographs[start : start + _TOGETHER]
-        parts.append(extract([cut(p.load(), frame_of(p.size, frame), frame) for p in chunk]))
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    return extract(cut(one.load(), frame_of(one.size, frame), frame) for one in photographs)
 
 
 def _shapes(
@@ -121,16 +117,31 @@ def _shapes(
         yield FoundShape(points, best.probability[row], heat.absent[row])
 
 
+Kind = TypeVar("Kind", bound="_Heads")
+
+
 @dataclass(frozen=True, eq=False)
-class OneStage:
-    """A head that sees the whole photograph: for one object whose parts move on their own."""
+class _Heads:
+    """What methods share: the frame in which a photograph is seen as a whole, and heads that are fitted."""
 
     task: Task
     frame: tuple[int, int]
     steps: int
     params: tuple[heads.Params, ...] = ()
 
-    name: Literal["one stage"] = "one stage"
+    def fit(self: Kind, windows: Sequence[Windows], *, seed: int = 0) -> Kind:
+        """Fit a head to each kind of windows."""
+        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
+        return replace(self, params=tuple(fitted))
+
+
+@dataclass(frozen=True, eq=False)
+class OneStage(_Heads):
+    """A head that sees the whole photograph: for one object whose parts move on their own."""
+
+    name: ClassVar[str] = "one stage"
+    count: ClassVar[int] = 1
+    """The number of heads."""
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
@@ -148,11 +159,6 @@ class OneStage:
         task = self.task
         return (stages.render(examples, draws, self.frame, task.extract, swaps=task.swaps, rng=rng),)
 
-    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "OneStage":
-        """Fit the head."""
-        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
-        return replace(self, params=tuple(fitted))
-
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, whose features in the frame are ``seen``."""
         frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
@@ -160,17 +166,14 @@ class OneStage:
 
 
 @dataclass(frozen=True, eq=False)
-class TwoStages:
+class TwoStages(_Heads):
     """A head that finds where objects are and how they are turned, and one that sees each of them upright."""
 
-    task: Task
-    frame: tuple[int, int]
-    steps: int
-    params: tuple[heads.Params, ...] = ()
+    name: ClassVar[str] = "two stages"
+    count: ClassVar[int] = 2
+
     sizes_px: tuple[float, float] = (0.0, 0.0)
     """The least and the greatest diameter of objects in the frame."""
-
-    name: Literal["two stages"] = "two stages"
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "TwoStages":
@@ -200,11 +203,6 @@ class TwoStages:
             stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)
             for draws, side in ((where, _SEARCH_SIDE), (exactly, _EXACT_SIDE))
         )
-
-    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "TwoStages":
-        """Fit both heads."""
-        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
-        return replace(self, params=tuple(fitted))
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the objects of each photograph, whose features in the frame are ``seen``, the best first.
@@ -261,3 +259,5 @@ class TwoStages:
 
 
 Method = OneStage | TwoStages
+METHODS: Mapping[str, type[Method]] = MappingProxyType({kind.name: kind for kind in (OneStage, TwoStages)})
+"""The methods by their names."""

@@ -1,7 +1,7 @@
 """A fitted method with its calibration, which can be saved and applied to other photographs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,9 +11,9 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import Calibration
-from convcorr_jax.annotation.methods import FoundShape, Method, OneStage, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.methods import METHODS, FoundShape, Method, Photograph, Task, TwoStages, see
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
-from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Extractor
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
 from convcorr_jax.backbone import channels
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
@@ -27,8 +27,7 @@ LONGEST_PX = 1024
 _TOGETHER = 16
 _ABSENT = 0.5
 _NETWORK = "vgg16"
-_METHODS = {"one stage": OneStage, "two stages": TwoStages}
-_HEADS = {"one stage": 1, "two stages": 2}
+_OF_TASK = ("swaps", "mirror", "angle_range", "aspect", "spread", "objects", "least_score")
 _FACTS = {
     "names": tuple[str, ...], "category": str, "skeleton": tuple[tuple[int, int], ...], "method": str,
     "frame": tuple[int, int], "sizes_px": tuple[float, float], "swaps": tuple[int, ...], "mirror": bool,
@@ -76,9 +75,9 @@ class AnnotationModel:
 
     def to_fitted(self) -> Fitted:
         """Return the heads and the projections in half precision, and everything else as facts."""
-        task, extract = self.method.task, self.method.task.extract
+        task = self.method.task
         arrays: dict[str, np.ndarray] = {"mean": points_of(task.mean)}
-        for layer, mean, basis in zip(LAYERS, extract.means, extract.bases, strict=True):
+        for layer, (mean, basis) in zip(LAYERS, task.extract.directions, strict=True):
             arrays |= {f"{layer}/mean": mean.astype(np.float32), f"{layer}/basis": basis.astype(np.float16)}
         for number, head in enumerate(self.method.params):
             arrays |= {
@@ -87,10 +86,8 @@ class AnnotationModel:
         sizes_px = self.method.sizes_px if isinstance(self.method, TwoStages) else (0.0, 0.0)
         facts = {
             "names": self.names, "category": self.category, "skeleton": self.skeleton,
-            "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px, "swaps": task.swaps,
-            "mirror": task.mirror, "angle_range": task.angle_range, "aspect": task.aspect,
-            "spread": task.spread, "objects": task.objects, "least_score": task.least_score,
-            "calibration": self.calibration.to_json(),
+            "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px,
+            "calibration": self.calibration.to_json(), **{name: getattr(task, name) for name in _OF_TASK},
         }  # fmt: skip
         return Fitted(arrays, facts)
 
@@ -98,15 +95,15 @@ class AnnotationModel:
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
         """Return the type and shape of every array of a model with these facts."""
         check_fields(dict(facts), _FACTS, name="model")
-        if facts["method"] not in _METHODS:
-            raise ValueError(f"its method is {facts['method']!r}; {' or '.join(_METHODS)} is expected")
+        if facts["method"] not in METHODS:
+            raise ValueError(f"its method is {facts['method']!r}; {' or '.join(METHODS)} is expected")
         n, network = len(facts["names"]), load(_NETWORK).network
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
         for layer, count in zip(LAYERS, DIRECTIONS, strict=True):
             width = channels(network, layer)
             expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
             expected[f"{layer}/basis"] = Expected(np.floating, (width, count), finite=True)
-        for number in range(_HEADS[facts["method"]]):
+        for number in range(METHODS[facts["method"]].count):
             for name, shape in heads.shapes(DIRECTIONS, n).items():
                 expected[f"head{number}/{name}"] = Expected(np.floating, shape, finite=True)
         return expected
@@ -115,27 +112,24 @@ class AnnotationModel:
     def from_fitted(cls, fitted: Fitted) -> "AnnotationModel":
         """Return the model, with the installed weights of its network."""
         arrays, facts = fitted.arrays, fitted.facts
-        extract = Extractor(
-            load(_NETWORK),
-            tuple(arrays[f"{layer}/mean"].astype(np.float32) for layer in LAYERS),
-            tuple(arrays[f"{layer}/basis"].astype(np.float32) for layer in LAYERS),
-        )
+        own = [
+            {name: arrays[f"{layer}/{name}"].astype(np.float32) for name in Directions._fields}
+            for layer in LAYERS
+        ]
         task = Task(
-            complex_of(arrays["mean"].astype(float)), tuple(facts["swaps"]), facts["mirror"],
-            facts["angle_range"], facts["aspect"], facts["spread"], facts["objects"], facts["least_score"],
-            extract,
-        )  # fmt: skip
-        count = _HEADS[facts["method"]]
-        fitted_heads = tuple(
-            {
-                name: jnp.float32(arrays[f"head{number}/{name}"])
-                for name in heads.shapes(DIRECTIONS, len(facts["names"]))
-            }
-            for number in range(count)
+            mean=complex_of(arrays["mean"].astype(float)),
+            extract=Extractor(load(_NETWORK), tuple(Directions(**each) for each in own)),
+            **{name: facts[name] for name in _OF_TASK} | {"swaps": tuple(facts["swaps"])},
         )
-        method: Method = _METHODS[facts["method"]](task, tuple(facts["frame"]), 0, fitted_heads)
+        kind = METHODS[facts["method"]]
+        parameters = heads.shapes(DIRECTIONS, len(facts["names"]))
+        params = tuple(
+            {name: jnp.float32(arrays[f"head{number}/{name}"]) for name in parameters}
+            for number in range(kind.count)
+        )
+        method = kind(task, tuple(facts["frame"]), 0, params)
         if isinstance(method, TwoStages):
-            method = TwoStages(task, method.frame, 0, fitted_heads, tuple(facts["sizes_px"]))
+            method = replace(method, sizes_px=tuple(facts["sizes_px"]))
         skeleton = tuple((a, b) for a, b in facts["skeleton"])
         return cls(
             tuple(facts["names"]),

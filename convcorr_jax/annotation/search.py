@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 
-from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity
 from convcorr_jax.annotation.windows import pixels_of
 
 # A point that no peak supports costs this; log-probabilities below it count no further.
@@ -127,8 +127,3 @@ def _refitted(peaks: _Peaks, mean: np.ndarray, fit: Similarity, sizes_px: tuple[
         # With the size clipped, the shift of least squares is another.
         fit = Similarity(a, complex(np.nanmean(target - a * mean)))
     return Hypothesis(fit, float(_scores(peaks, mean, np.array([fit.a]), np.array([fit.b]))[0]))
-
-
-def place_of(fit: Similarity, mean: Complex[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """Return the points of a shape at a place."""
-    return points_of(fit.a * mean + fit.b)

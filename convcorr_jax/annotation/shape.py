@@ -30,7 +30,11 @@ class Similarity(NamedTuple):
 
     def __call__(self, points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
         """Map points."""
-        return points_of(self.a * complex_of(points) + self.b)
+        return points_of(self.move(complex_of(points)))
+
+    def move(self, numbers: Complex[np.ndarray, "*n"]) -> Complex[np.ndarray, "*n"]:
+        """Map points that are complex numbers."""
+        return self.a * numbers + self.b
 
     @property
     def inverse(self) -> "Similarity":
@@ -106,7 +110,7 @@ def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:
     for _ in range(_ITERATIONS):
         mean = (mean - np.nanmean(mean)) / diameter(mean)
         common = [shape for shape in known if (np.isfinite(shape) & np.isfinite(mean)).sum() > 1]
-        moved = np.array([_moved(shape, mean) for shape in common])
+        moved = np.array([fit_similarity(shape, mean).move(shape) for shape in common])
         counts = np.isfinite(moved).sum(axis=0)
         mean = np.where(counts, np.nansum(moved, axis=0) / np.maximum(counts, 1), mean)
     mean = (mean - np.nanmean(mean)) / diameter(mean)
@@ -114,11 +118,6 @@ def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:
     turn = np.sum([a / abs(a) for a in fits])
     turn = turn / abs(turn) if abs(turn) > 1e-9 else 1.0
     return MeanShape(mean * turn, np.angle([a / turn for a in fits]), np.array([abs(a) for a in fits]))
-
-
-def _moved(shape: Complex[np.ndarray, " n"], mean: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
-    fit = fit_similarity(shape, mean)
-    return fit.a * shape + fit.b
 
 
 def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
@@ -136,7 +135,6 @@ def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
         mean = mean_shape(others).points
         if (np.isfinite(mean) & np.isfinite(shape)).sum() < 3:
             continue
-        fit = fit_similarity(mean, shape)
-        distances = np.abs(fit.a * mean + fit.b - shape)
+        distances = np.abs(fit_similarity(mean, shape).move(mean) - shape)
         residuals.append(np.sqrt(np.nanmean(distances**2)) / diameter(shape))
     return float(np.median(residuals)) if residuals else float("nan")

@@ -116,7 +116,7 @@ def render(
             loaded = {draw.example: examples[draw.example].load()}
         window = cut(loaded[draw.example], draw.to_window, size)
         for place, points in enumerate(examples[draw.example].objects):
-            here = points_of(draw.to_window.a * points + draw.to_window.b)
+            here = points_of(draw.to_window.move(points))
             here[~((here > -0.5) & (here < np.array(size[::-1]) - 0.5)).all(axis=-1)] = np.nan
             if draw.mirrored:
                 here = (here * (-1, 1) + (size[1] - 1, 0))[list(swaps)]

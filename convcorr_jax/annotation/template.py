@@ -6,7 +6,6 @@ places, angles and scales says where the object is; the flow between the upright
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,7 +18,8 @@ from convcorr_jax import coords
 from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, frame_of, frame_size
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.stages import Example
-from convcorr_jax.annotation.windows import centered, cut
+from convcorr_jax.annotation.windows import Directions, centered, cut
+from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.matching import align_photographs, carry_to_b
@@ -64,13 +64,13 @@ def match_template(
     templates, windows, masks = _templates(examples, frame, task.angle_range)
     maps = _describe(windows, search)
     sample = np.stack([cut(p.load(), frame_of(p.size, frame), frame) for p in _spread(photographs, 8)])
-    basis = _basis(_describe(sample, search))
-    kernels = _kernels(basis, maps, np.stack(masks))
+    directions = Directions.fit(_describe(sample, search), _DIRECTIONS)
+    kernels = _kernels(directions, maps, np.stack(masks))
     found = []
     for photograph in photographs:
         image, to_frame = photograph.load(), frame_of(photograph.size, frame)
         described = _describe(cut(image, to_frame, frame)[None], search)
-        best, cell = _correlate(basis, described, kernels)
+        best, cell = _correlate(directions, described, kernels)
         found.append(_carry(templates[int(best)], np.asarray(cell), image, to_frame, align))
     return found
 
@@ -101,7 +101,7 @@ def _mask(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: floa
     """Return the cells of a template within the dilated hull of the points."""
     known = points[np.isfinite(points)]
     circle = _DILATION * diameter_px * np.exp(2j * np.pi * np.arange(16) / 16)
-    around = points_of(turn.a * (known[:, None] + circle).ravel() + turn.b)
+    around = points_of(turn.move((known[:, None] + circle).ravel()))
     count = _SIDE // 8
     cells = coords.cell_grid((count, count)) * 8 + 3.5
     try:
@@ -112,46 +112,33 @@ def _mask(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: floa
 
 def _describe(windows: np.ndarray, weights: Weights) -> Float[np.ndarray, "b h w c"]:
     parts = []
-    size = min(_TOGETHER, len(windows))
-    for start in range(0, len(windows), size):
-        rows = np.minimum(np.arange(start, start + size), len(windows) - 1)
+    for rows, own in padded_batches(len(windows), size=min(_TOGETHER, len(windows))):
         inputs = preprocess(windows[rows], network=weights.network)
         maps = activations(weights.params, inputs, network=weights.network, layers=[_LAYER])[_LAYER]
-        parts.append(np.asarray(maps)[: len(windows) - start])
+        parts.append(np.asarray(maps)[:own])
     return np.concatenate(parts)
 
 
-class _Basis(NamedTuple):
-    mean: Float[np.ndarray, " c"]
-    directions: Float[np.ndarray, "c k"]
-
-
-def _basis(maps: Float[np.ndarray, "b h w c"]) -> _Basis:
-    rows = maps.reshape(-1, maps.shape[-1])
-    mean = rows.mean(axis=0)
-    _, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
-    return _Basis(mean, np.ascontiguousarray(vectors[:, ::-1][:, :_DIRECTIONS]))
-
-
-def _columns(basis: _Basis, maps):
-    projected = (maps - basis.mean[None, None, None]) @ basis.directions
+def _columns(directions: Directions, maps: jax.Array | np.ndarray) -> jax.Array:
+    """Return the projected cells of maps at unit length."""
+    projected = jnp.asarray(directions.project(maps))
     return projected / jnp.maximum(jnp.linalg.norm(projected, axis=-1, keepdims=True), 1e-6)
 
 
-def _kernels(basis: _Basis, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def _kernels(directions: Directions, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Return the templates as filters ``[h, w, k, templates]``; a correlation is a mean over cells."""
     weights = masks / masks.sum(axis=(1, 2), keepdims=True)
-    return np.moveaxis(np.asarray(_columns(basis, maps)) * weights[..., None], 0, -1).astype(np.float32)
+    return np.moveaxis(np.asarray(_columns(directions, maps)) * weights[..., None], 0, -1).astype(np.float32)
 
 
-@partial(jax.jit)
-def _correlate(basis: _Basis, maps: jax.Array, kernels: jax.Array) -> tuple[jax.Array, jax.Array]:
+@jax.jit
+def _correlate(directions: Directions, maps: jax.Array, kernels: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the template that fits best, and the cell (column, row) of the photograph at its first cell."""
     reach = kernels.shape[0] // 2
     padding = ((reach, reach), (reach, reach))
     numbers = ("NHWC", "HWIO", "NHWC")
     heat = jax.lax.conv_general_dilated(
-        _columns(basis, maps), kernels, (1, 1), padding, dimension_numbers=numbers
+        _columns(directions, maps), kernels, (1, 1), padding, dimension_numbers=numbers
     )[0]
     best = heat.argmax()
     row, column, template = jnp.unravel_index(best, heat.shape)
@@ -170,7 +157,7 @@ def _carry(template: _Template, cell, image, to_frame: Similarity, align: Weight
     size = (_FLOW_SIDE, _FLOW_SIDE)
     a, b = cut(example.load(), window, size), cut(image, other, size)
     alignment = align_photographs(a, b, align.params, network=align.network)
-    carried = carry_to_b(points_of(window.a * points + window.b), alignment)
+    carried = carry_to_b(points_of(window.move(points)), alignment)
     absent = np.isnan(carried.confidence)
     return FoundShape(
         other.inverse(carried.b_px), np.where(absent, 0, carried.confidence), absent.astype(float)

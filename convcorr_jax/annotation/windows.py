@@ -6,11 +6,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageFilter
 
-from convcorr_jax import images
+from convcorr_jax import coords, images
 from convcorr_jax.annotation.shape import Similarity
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
@@ -31,18 +31,11 @@ def cut(photograph: Image, to_window: Similarity, size: Sequence[int]) -> UInt8[
 
     The photograph is shrunk first with anti-aliasing, and then turned by bilinear interpolation.
     """
-    scale = abs(to_window.a)
-    if scale < 1:
+    places = to_window.inverse(coords.cell_grid(size))
+    if (scale := abs(to_window.a)) < 1:
         height, width = photograph.shape[:2]
         small = images.resize(photograph, (max(1, round(height * scale)), max(1, round(width * scale))))
-        factors = small.transform
-        photograph = small.image
-    else:
-        factors = None
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    places = to_window.inverse(np.stack([columns, rows], axis=-1).astype(np.float32))
-    if factors is not None:
-        places = factors(places)
+        photograph, places = small.image, small.transform(places)
     return images.sample(photograph, places).round().clip(0, 255).astype(np.uint8)
 
 
@@ -62,6 +55,27 @@ def change_light(window: Image, rng: np.random.Generator) -> Image:
 Features = tuple[Float[np.ndarray, "b _ _ _"], ...]
 
 
+class Directions(NamedTuple):
+    """The principal directions of the cells of maps, about their mean."""
+
+    mean: Float[np.ndarray, " c"]
+    basis: Float[np.ndarray, "c k"]
+
+    @classmethod
+    def fit(cls, maps: Float[np.ndarray, "b h w c"], count: int) -> "Directions":
+        """Find the directions of the greatest variance."""
+        rows = maps.reshape(-1, maps.shape[-1])
+        mean = rows.mean(axis=0)
+        _, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
+        return cls(mean, np.ascontiguousarray(vectors[:, ::-1][:, :count]))
+
+    def project(
+        self, maps: Float[Array, "b h w c"] | Float[np.ndarray, "b h w c"]
+    ) -> Float[Array, "b h w k"] | Float[np.ndarray, "b h w k"]:
+        """Return the coordinates of cells along the directions."""
+        return (maps - self.mean[None, None, None]) @ self.basis
+
+
 class Extractor(NamedTuple):
     """Frozen features of windows: the maps of `LAYERS` on their principal directions over a folder.
 
@@ -69,28 +83,21 @@ class Extractor(NamedTuple):
     """
 
     weights: Weights
-    means: tuple[Float[np.ndarray, " c"], ...]
-    bases: tuple[Float[np.ndarray, "c k"], ...]
+    directions: tuple[Directions, ...]
+    """Of each layer."""
 
     @classmethod
     def fit(cls, windows: Iterable[UInt8[np.ndarray, "h w 3"]], weights: Weights) -> "Extractor":
         """Find the principal directions of the cells of some windows."""
-        maps = _maps(np.stack(list(windows)), weights)
-        means, bases = [], []
-        for layer, count in zip(maps, DIRECTIONS, strict=True):
-            rows = np.asarray(layer).reshape(-1, layer.shape[-1])
-            mean = rows.mean(axis=0)
-            _, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean))
-            means.append(mean)
-            bases.append(np.ascontiguousarray(vectors[:, ::-1][:, :count]))
-        return cls(weights, tuple(means), tuple(bases))
+        maps = map(np.asarray, _maps(np.stack(list(windows)), weights))
+        return cls(weights, tuple(map(Directions.fit, maps, DIRECTIONS)))
 
     def __call__(self, windows: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Features:
         """Compute the features of windows of one size, in half precision."""
         stacked = np.stack(list(windows))
         parts: list[list[np.ndarray]] = [[] for _ in LAYERS]
         for rows, own in padded_batches(len(stacked), size=min(_TOGETHER, len(stacked))):
-            maps = _projected(_maps(stacked[rows], self.weights), self.means, self.bases)
+            maps = _projected(_maps(stacked[rows], self.weights), self.directions)
             for part, layer in zip(parts, maps, strict=True):
                 part.append(np.asarray(layer)[:own])
         return tuple(np.concatenate(part) for part in parts)
@@ -109,11 +116,8 @@ def _normalized(maps: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def _projected(maps, means, bases):
-    return tuple(
-        ((m - mean[None, None, None]) @ basis).astype(jnp.float16)
-        for m, mean, basis in zip(maps, means, bases, strict=True)
-    )
+def _projected(maps, directions):
+    return tuple(one.project(layer).astype(jnp.float16) for one, layer in zip(directions, maps, strict=True))
 
 
 def cells_of(points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
