@@ -56,7 +56,7 @@ def main(config: Config) -> Path:
     pool, tested = _split(labels.photographs, config)
     search, align = load("vgg16"), load("alexnet")
     runs = [(count, draw) for count in config.examples for draw in range(config.draws)]
-    rows = []
+    rows: dict[str, dict[str, Any]] = {}
     for count, draw in progress(runs, description="annotating"):
         chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
         others = [one for one in tested if one not in chosen]
@@ -66,7 +66,8 @@ def main(config: Config) -> Path:
         )  # fmt: skip
         scores = _scores(found.found.photographs, others, config.within_px)
         method = found.model.method.name
-        rows.append({"examples": count, "draw": draw, "method": method, "seconds": found.seconds, **scores})
+        of_run = {"examples": count, "draw": draw, "method": method, "seconds": found.seconds}
+        rows[f"{count} examples, draw {draw}"] = {**of_run, **scores}
     result = {"photographs": len(tested), "within_px": config.within_px, "runs": rows}
     return write_results(out, result, config, started=started)
 

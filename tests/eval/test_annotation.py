@@ -49,7 +49,8 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     with learning_little():
         config = annotation.Config(labels, examples=(5,), output=annotation.Output(out), tested=6)
         result = json.loads(annotation.main(config).read_text())
-    (row,) = result["runs"]
+    (row,) = result["runs"].values()
+    assert list(result["runs"]) == ["5 examples, draw 0"]
     assert row["examples"] == 5
     assert 1 <= row["objects"] <= 6
     assert row["returned"] == row["objects"]
