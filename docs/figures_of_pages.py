@@ -201,8 +201,8 @@ PAGES: tuple[Table | Sentence, ...] = (
 """Every table and sentence that is compared with the results."""
 
 NOT_RECORDED: dict[str, str] = {
-    "| examples | within 20 px | within 10 px | median | RMSE | points within their 90 % radius |": (
-        "run by a script that calls `annotate` as `eval.annotation` does, before that was written"
+    "| examples | within 20 px | median | RMSE | points within their 90 % radius |": (
+        "run in three parts, one for each number of examples"
     ),
     "| | SIFT | SIFT + prior | conv5 | conv5 + prior |": "people were run before results were recorded",
     "| n | 1,000 | 3,000 | 10,000 | 20,000 | 49,000 | mean image |": "run before results were recorded",
