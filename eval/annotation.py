@@ -6,26 +6,26 @@ Some of the labelled photographs are examples, and the others are annotated and 
 table of a split has the columns image, split and, if examples are not to be drawn at random, order; only those
 of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
 within a distance, ``coverage`` that of points within their radius, where there is one, and ``rank`` Spearman's
-correlation of error and confidence. Objects are matched with the nearest ones that are found.
+correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared.
 """
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from convcorr_jax.annotation import annotate
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
-from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
+from convcorr_jax.labels import LabelledPhotograph, read_labels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.tasks import Output
+from convcorr_jax.tasks.annotation import lengths, score
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,11 @@ class Config:
     """Numbers of examples."""
     draws: int = 1
     """Random choices of examples; the first one is by the column order, where there is one."""
-    within_px: float = 20.0
-    """A point is right within this many pixels."""
+    within: float = 20.0
+    """A point is right within this distance."""
+    per: tuple[str, ...] = ("px",)
+    """What distances are measured in: px, extent (the longer side of the box around the true points of each
+    object), or the distance between two named points, such as leftEye rightEye."""
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
@@ -54,6 +57,7 @@ def main(config: Config) -> Path:
     out = make_folder(config.output.out)
     labels = read_labels(config.labels)
     pool, tested = _split(labels.photographs, config)
+    length = lengths(config.per, labels.names)
     search, align = load("vgg16"), load("alexnet")
     runs = [(count, draw) for count in config.examples for draw in range(config.draws)]
     rows: dict[str, dict[str, Any]] = {}
@@ -64,12 +68,29 @@ def main(config: Config) -> Path:
             replace(labels, photographs=tuple(chosen)), [one.path for one in others],
             search=search, align=align, seed=config.seed + draw,
         )  # fmt: skip
-        scores = _scores(found.found.photographs, others, config.within_px)
+        scores = score(found.found.photographs, others, within=config.within, length=length)
         method = found.model.method.name
         of_run = {"examples": count, "draw": draw, "method": method, "seconds": found.seconds}
         rows[f"{count} examples, draw {draw}"] = {**of_run, **scores}
-    result = {"photographs": len(tested), "within_px": config.within_px, "runs": rows}
+    drawn = {f"{count} examples": _over_draws(rows, count) for count in config.examples}
+    result = {
+        "photographs": len(tested),
+        "within": config.within,
+        "per": list(config.per),
+        "runs": rows,
+        "over_draws": drawn,
+    }
     return write_results(out, result, config, started=started)
+
+
+def _over_draws(rows: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, float | None]:
+    """Return means over the draws of a number of examples, and the worst share of points that are right."""
+    own = [row for row in rows.values() if row["examples"] == count]
+    known = {
+        name: [row[name] for row in own] for name in ("within", "mean", "median", "rmse", "coverage", "rank")
+    }
+    means = {n: None if None in values else float(np.mean(values)) for n, values in known.items()}
+    return {**means, "worst_within": min(known["within"])}
 
 
 def _split(
@@ -99,50 +120,6 @@ def _examples(
         return list(pool[:count])
     chosen = np.random.default_rng([seed, draw]).permutation(len(pool))[:count]
     return [pool[number] for number in chosen]
-
-
-def _scores(
-    found: Sequence[FoundPhotograph], truth: Sequence[LabelledPhotograph], within_px: float
-) -> dict[str, Any]:
-    """Compare the objects of photographs with the labelled ones."""
-    errors, confidence, radius, absent, returned = [], [], [], [], 0
-    for photograph, labelled in zip(found, truth, strict=True):
-        left = list(photograph.objects)
-        returned += len(left)
-        for one in labelled.objects:
-            distances = [np.linalg.norm(each.points - one.points, axis=1) for each in left]
-            if not distances:
-                unknown = np.full(len(one.points), np.nan)
-                errors.append(np.where(np.isfinite(one.points[:, 0]), np.inf, np.nan))
-                confidence.append(unknown)
-                radius.append(unknown)
-                absent.append(unknown == 0)
-                continue
-            best = left.pop(int(np.argmin([np.nanmedian(each) for each in distances])))
-            errors.append(np.linalg.norm(best.points - one.points, axis=1))
-            confidence.append(best.confidence)
-            radius.append(best.radius_px)
-            absent.append(best.absent)
-    error, sure, radii, missing = (np.concatenate(part) for part in (errors, confidence, radius, absent))
-    known = ~np.isnan(error)
-    held = known & np.isfinite(radii)
-    called, right = int(missing.sum()), int((missing & ~known).sum())
-    return {
-        "within": float((error[known] <= within_px).mean()),
-        "median_px": _finite(np.median(error[known])),
-        "rmse_px": _finite(np.sqrt(np.mean(error[known] ** 2))),
-        "coverage": float((error[held] <= radii[held]).mean()) if held.any() else None,
-        "rank": _finite(spearmanr(sure[known], error[known], nan_policy="omit")[0]),
-        "absent_precision": right / called if called else None,
-        "absent_recall": right / int((~known).sum()) if (~known).any() else None,
-        "objects": len(errors),
-        "returned": returned,
-    }
-
-
-def _finite(value: float) -> float | None:
-    """Return a number, or None for the infinite errors of objects that were not found."""
-    return float(value) if np.isfinite(value) else None
 
 
 if __name__ == "__main__":

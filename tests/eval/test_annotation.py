@@ -6,6 +6,7 @@ import pytest
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledObject, LabelledPhotograph
+from convcorr_jax.tasks.annotation import lengths, score
 from eval import annotation
 from tests.builders.pasted_objects import learning_little, paste_objects, write_labels
 
@@ -31,15 +32,33 @@ def test_scores_are_those_of_the_nearest_objects(tmp_path):
         _found(tmp_path / "a", (there, gone), (np.array([[10.0, 14.0], [1.0, 1.0]]), ~gone & False)),
         _found(tmp_path / "b"),
     ]
-    scores = annotation._scores(found, truth, 3.0)
+    scores = score(found, truth, within=3.0, length=lengths(["px"], ["a", "b"]))
     assert scores["objects"] == 3
-    assert scores["returned"] == 2
+    assert scores["object_recall"] == pytest.approx(1 / 3)
+    assert scores["object_precision"] == pytest.approx(1 / 2)
     # Of three points, one is 2 pixels away, one 4, and one was not found at all.
     assert scores["within"] == pytest.approx(1 / 3)
     assert scores["coverage"] == pytest.approx(1 / 2)
-    assert scores["rmse_px"] is None
+    assert scores["rmse"] is None
     assert scores["absent_precision"] == 1
     assert scores["absent_recall"] == pytest.approx(1 / 3)
+    assert scores["interval"]["within"] == pytest.approx([0, 0.5], abs=1e-6)
+
+
+def test_distances_have_the_unit_that_is_asked_for(tmp_path):
+    points = np.array([[10.0, 10.0], [40.0, 10.0], [10.0, 50.0], [np.nan, np.nan]])
+    assert lengths(["px"], "abcd")(points) == 1
+    assert lengths(["extent"], "abcd")(points) == 40
+    assert lengths(["a", "b"], "abcd")(points) == 30
+    assert np.isnan(lengths(["a", "d"], "abcd")(points))
+    with pytest.raises(InputError, match="px, extent or two of a, b, c, d are expected"):
+        lengths(["a", "e"], "abcd")
+    truth = [LabelledPhotograph(tmp_path / "a", (LabelledObject(points),))]
+    found = [_found(tmp_path / "a", (points + 4, np.isnan(points[:, 0])))]
+    scores = score(found, truth, within=0.15, length=lengths(["extent"], "abcd"))
+    assert scores["within"] == 1
+    assert scores["mean"] == pytest.approx(np.sqrt(32) / 40)
+    assert scores["coverage"] == 0
 
 
 def test_the_script_annotates_all_but_the_examples(tmp_path):
@@ -53,6 +72,7 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     assert list(result["runs"]) == ["5 examples, draw 0"]
     assert row["examples"] == 5
     assert 1 <= row["objects"] <= 6
-    assert row["returned"] == row["objects"]
+    assert row["object_precision"] == row["object_recall"]
+    assert result["over_draws"]["5 examples"]["worst_within"] == row["within"]
     with pytest.raises(InputError, match="9 examples are wanted; 1 to 8 photographs may be examples"):
         annotation.main(annotation.Config(labels, examples=(9,), output=annotation.Output(out)))

@@ -25,6 +25,7 @@ SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 
 REFUSED = [
     ("eval.annotation", "--labels nowhere", "nowhere does not exist"),
+    ("eval.annotation_folders", "--folders cats", "'cats' is no folder of labelled photographs; car, duck"),
     (CLASSIFICATION, "--costs 1.0 0.1", "in rising order"),
     (CLASSIFICATION, "--layers conv1 conv1", "none of them twice"),
     (CLASSIFICATION, "--layers conv9", "no layer 'conv9'"),

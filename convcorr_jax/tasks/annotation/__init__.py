@@ -1,0 +1,7 @@
+"""Trying `convcorr_jax.annotation` on photographs that are all labelled: folders, and scores."""
+
+from convcorr_jax.tasks.annotation.folders import FOLDERS as FOLDERS
+from convcorr_jax.tasks.annotation.folders import Choice as Choice
+from convcorr_jax.tasks.annotation.folders import write_folder as write_folder
+from convcorr_jax.tasks.annotation.scores import lengths as lengths
+from convcorr_jax.tasks.annotation.scores import score as score

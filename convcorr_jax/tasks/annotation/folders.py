@@ -1,0 +1,198 @@
+"""Folders of labelled photographs on which `convcorr_jax.annotation` is tried, from data sets.
+
+- ``car``, ``duck``, ``motorbike``, ``winebottle``: PF-WILLOW, every second one mirrored; split at random.
+- ``faces``: `lfpw68`, 15 of 68 points. ``cropped_faces``: parts of them, so that points come and go.
+- ``people``: `lspet`, with joints that are not annotated absent.
+- ``backgrounds``: the mouse of `dlc_openfield`, pasted at random places and angles on `imagenet_sample`.
+- ``two_faces``, ``three_faces``: faces, pasted apart from one another on `imagenet_sample`.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from convcorr_jax import coords, images
+from convcorr_jax.datasets import Record, load_image, read_records
+from convcorr_jax.datasets.loading import find_folder
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, read_image, write_image
+from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, read_labels, write_coco
+from convcorr_jax.shapes import Image
+
+WILLOW = ("car", "duck", "motorbike", "winebottle")
+# Brows' ends, corners of the eyes, bridge, tip and sides of the nose, corners and middles of the mouth, chin.
+FACE_POINTS = (17, 21, 22, 26, 36, 39, 42, 45, 30, 31, 35, 48, 54, 57, 8)
+FOLDERS = (*WILLOW, "faces", "cropped_faces", "people", "backgrounds", "two_faces", "three_faces")
+_BACKGROUND = (480, 640)
+_MOUSE_PX = 150
+
+
+class Choice(NamedTuple):
+    """Which photographs a folder has."""
+
+    most: int
+    """The most for examples, and the most to annotate."""
+    test: bool
+    """Whether test photographs are annotated; else, half of the training photographs."""
+    seed: int
+    data_root: Path | None
+
+
+class Picture(NamedTuple):
+    """A photograph, the points of each of its objects, and whether it may be an example."""
+
+    image: Image
+    objects: Sequence[np.ndarray]
+    is_example: bool
+
+
+def write_folder(out: Path, name: str, choice: Choice) -> dict[str, int]:
+    """Write photographs, ``labels.json`` (COCO) and ``split.csv`` to a folder, and return their numbers."""
+    if name not in FOLDERS:
+        raise InputError(f"{name!r} is no folder of labelled photographs; {', '.join(FOLDERS)} are")
+    names, pictures = _folder(name, choice)
+    return _write(out, names, pictures)
+
+
+def _folder(name: str, choice: Choice) -> tuple[tuple[str, ...], Iterator[Picture]]:
+    rng = np.random.default_rng([choice.seed, len(name)])
+    if name in WILLOW:
+        records = [one for one in _records("pf_willow", choice) if one.category == name]
+        half = set(rng.permutation(len(records))[::2].tolist())
+        return records[0].names, (_mirrored(one, k % 2 == 1, k in half) for k, one in enumerate(records))
+    if name == "backgrounds":
+        return _mice(choice, rng)
+    records = _chosen(_records("lspet" if name == "people" else "lfpw68", choice), choice, rng)
+    if name == "people":
+        return records[0][0].names, (Picture(load_image(one), [one.points], own) for one, own in records)
+    names = tuple(records[0][0].names[k] for k in FACE_POINTS)
+    faces = [Picture(load_image(one), [one.points[list(FACE_POINTS)]], own) for one, own in records]
+    makers: dict[str, Callable[[], Iterator[Picture]]] = {
+        "faces": lambda: iter(faces),
+        "cropped_faces": lambda: (_cropped(one, rng) for one in faces),
+        "two_faces": lambda: _composed(faces, 2, choice, rng),
+        "three_faces": lambda: _composed(faces, 3, choice, rng),
+    }
+    return names, makers[name]()
+
+
+def _records(name: str, choice: Choice) -> list[Record]:
+    return list(read_records(name, data_root=choice.data_root))
+
+
+def _chosen(records: Sequence[Record], choice: Choice, rng: np.random.Generator) -> list[tuple[Record, bool]]:
+    """Return records for examples and for annotating, and which they are."""
+    train = [one for one in records if one.split == "train"]
+    train = [train[k] for k in rng.permutation(len(train))]
+    test = [one for one in records if one.split == "test"] if choice.test else train[len(train) // 2 :]
+    train = train if choice.test else train[: len(train) // 2]
+    return [(one, True) for one in train[: choice.most]] + [(one, False) for one in test[: choice.most]]
+
+
+def _mirrored(record: Record, mirror: bool, is_example: bool) -> Picture:
+    image, points = load_image(record), record.points
+    if mirror:
+        pairs = record.left_right_pairs
+        image, points = (
+            images.flip(image),
+            coords.flip_points(points, width=image.shape[1], left_right_pairs=pairs),
+        )
+    return Picture(np.ascontiguousarray(image), [points], is_example)
+
+
+def _cropped(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Cut a part out, of 60 to 100 % of each side; points outside are absent."""
+    size = np.array(picture.image.shape[:2])
+    shape = np.ceil(size * rng.uniform(0.6, 1, 2)).astype(int)
+    y, x = (int(rng.integers(rest + 1)) for rest in size - shape)
+    (points,) = picture.objects
+    points = points - (x, y)
+    points = np.where(
+        ((points >= -0.5) & (points < shape[::-1] - 0.5)).all(axis=1, keepdims=True), points, np.nan
+    )
+    return picture._replace(image=picture.image[y : y + shape[0], x : x + shape[1]], objects=[points])
+
+
+def _background(paths: Sequence[Path], rng: np.random.Generator) -> Image:
+    image = read_image(paths[int(rng.integers(len(paths)))])
+    return images.resize(image, _BACKGROUND).image
+
+
+def _backgrounds(choice: Choice) -> list[Path]:
+    return sorted((find_folder("imagenet_sample", data_root=choice.data_root) / "images").iterdir())
+
+
+def _mice(choice: Choice, rng: np.random.Generator) -> tuple[tuple[str, ...], Iterator[Picture]]:
+    folder, paths = find_folder("dlc_openfield", data_root=choice.data_root), _backgrounds(choice)
+    with (folder / "split.csv").open() as stream:
+        rows = {row["image"]: row for row in csv.DictReader(stream)}
+    labels = read_labels(folder)
+    wanted = []
+    for one in labels.photographs:
+        row = rows[one.path.name]
+        if choice.test or row["split"] == "train":
+            wanted.append((one, row["split"] == "train" and (choice.test or int(row["order"]) < 30)))
+    pictures = (
+        _pasted(read_image(one.path), one.objects[0].points, _background(paths, rng), own, rng)
+        for one, own in wanted
+    )
+    return labels.names, pictures
+
+
+def _pasted(
+    image: Image, points: np.ndarray, background: np.ndarray, is_example: bool, rng: np.random.Generator
+) -> Picture:
+    """Paste a disc around an object at a random place and angle, with a soft border."""
+    turn = np.exp(1j * rng.uniform(-np.pi, np.pi))
+    height, width = background.shape[:2]
+    place = complex(*(rng.uniform(_MOUSE_PX / 2, side - _MOUSE_PX / 2) for side in (width, height)))
+    center = complex(*points.mean(axis=0))
+    grid = coords.cell_grid((height, width))
+    back = (grid[..., 0] + 1j * grid[..., 1] - place) / turn + center
+    source = images.sample(image, np.stack([back.real, back.imag], axis=-1))
+    share = np.clip((_MOUSE_PX / 2 - np.abs(back - center)) / 8, 0, 1)[..., None]
+    pasted = (source * share + background * (1 - share)).round().astype(np.uint8)
+    moved = (points[:, 0] + 1j * points[:, 1] - center) * turn + place
+    return Picture(pasted, [np.stack([moved.real, moved.imag], axis=-1)], is_example)
+
+
+def _composed(
+    faces: Sequence[Picture], count: int, choice: Choice, rng: np.random.Generator
+) -> Iterator[Picture]:
+    """Paste faces side by side, each at most as wide as its column, on a photograph."""
+    paths, width = _backgrounds(choice), _BACKGROUND[1] // count
+    for part in (True, False):
+        own = [one for one in faces if one.is_example == part]
+        for start in range(0, len(own) - count + 1, count):
+            canvas, objects = _background(paths, rng).copy(), []
+            for column, face in enumerate(own[start : start + count]):
+                side = int(rng.uniform(0.7, 1) * min(width, 210))
+                small = images.resize_longest_side(face.image, side)
+                height, wide = small.image.shape[:2]
+                x = column * width + int(rng.integers(width - wide + 1))
+                y = int(rng.integers(_BACKGROUND[0] - height + 1))
+                canvas[y : y + height, x : x + wide] = small.image
+                objects.append(small.transform(face.objects[0]) + np.array([x, y]))
+            yield Picture(canvas, objects, part)
+
+
+def _write(folder: Path, names: tuple[str, ...], pictures: Iterator[Picture]) -> dict[str, int]:
+    make_folder(folder)
+    found, rows = [], []
+    for number, picture in enumerate(pictures):
+        path = folder / f"{number:04d}.png"
+        write_image(path, picture.image)
+        objects = tuple(
+            FoundObject(points, None, coords.tight_box(points[np.isfinite(points[:, 0])]), None)
+            for points in picture.objects
+            if np.isfinite(points).any()
+        )
+        found.append(FoundPhotograph(path, picture.image.shape[:2], objects))
+        rows.append((path.name, "train" if picture.is_example else "test", number))
+    write_coco(folder / "labels.json", Found(names, tuple(found)))
+    with (folder / "split.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("image", "split", "order"), *rows])
+    return {"examples": sum(row[1] == "train" for row in rows), "photographs": len(rows)}

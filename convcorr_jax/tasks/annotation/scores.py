@@ -1,0 +1,110 @@
+"""Scores of annotated photographs against their labels."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from convcorr_jax import metrics
+from convcorr_jax.errors import InputError
+from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledPhotograph
+
+Length = Callable[[np.ndarray], float]
+"""What divides the errors of an object with these points; NaN where it is unknown."""
+
+
+def lengths(per: Sequence[str], names: Sequence[str]) -> Length:
+    """Return the unit of distances: px, extent (the longer side of the points' box), or two named points."""
+    if tuple(per) == ("px",):
+        return lambda points: 1.0
+    if tuple(per) == ("extent",):
+        return lambda points: float(np.ptp(points[np.isfinite(points[:, 0])], axis=0).max()) or np.nan
+    if len(per) == 2 and set(per) <= set(names):
+        a, b = (names.index(name) for name in per)
+        return lambda points: float(np.linalg.norm(points[a] - points[b])) or np.nan
+    raise InputError(f"distances per {' '.join(per)}: px, extent or two of {', '.join(names)} are expected")
+
+
+def score(
+    found: Sequence[FoundPhotograph], truth: Sequence[LabelledPhotograph], *, within: float, length: Length
+) -> dict[str, Any]:
+    """Compare the objects of photographs with the labelled ones.
+
+    Each labelled object is compared with the nearest one that is found and not yet taken; with none, the errors
+    of its points are infinite. Objects are right if half of their points are ``within`` the distance. The
+    interval of 95 % draws photographs.
+    """
+    errors, confidence, radii, absent, photographs, returned = [], [], [], [], [], 0
+    for number, (photograph, labelled) in enumerate(zip(found, truth, strict=True)):
+        left = list(photograph.objects)
+        returned += len(left)
+        for one in labelled.objects:
+            error, sure, radius, missing = _compare(left, one.points, length(one.points))
+            errors.append(error)
+            confidence.append(sure)
+            radii.append(radius)
+            absent.append(missing)
+            photographs.append(number)
+    right = sum(float(np.mean(one[~np.isnan(one)] <= within)) >= 0.5 for one in errors)
+    units = np.repeat(photographs, [len(one) for one in errors])
+    error, sure, radius, missing = map(np.concatenate, (errors, confidence, radii, absent))
+    known = ~np.isnan(error)
+    held = known & np.isfinite(radius)
+    called, gone = int(missing.sum()), int((~known).sum())
+    interval = _interval(error[known] <= within, units[known])
+    return {
+        "within": float((error[known] <= within).mean()),
+        "interval": {"within": list(interval)},
+        "mean": _finite(error[known].mean()),
+        "median": _finite(float(np.median(error[known]))),
+        "rmse": _finite(np.sqrt(np.mean(error[known] ** 2))),
+        "coverage": float((error[held] <= radius[held]).mean()) if held.any() else None,
+        "rank": _rank(sure[known], error[known]),
+        "absent_precision": int((missing & ~known).sum()) / called if called else None,
+        "absent_recall": int((missing & ~known).sum()) / gone if gone else None,
+        "objects": len(errors),
+        "object_precision": right / returned if returned else None,
+        "object_recall": right / len(errors),
+    }
+
+
+def _compare(
+    left: list[FoundObject], points: np.ndarray, unit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Take the nearest object out of those that are left: its errors, confidence, radii and absent points."""
+    distances = [np.linalg.norm(each.points - points, axis=1) for each in left]
+    unknown = np.full(len(points), np.nan)
+    if not distances:
+        return np.where(np.isfinite(points[:, 0]), np.inf, np.nan), unknown, unknown, unknown == 0
+    nearest = int(np.argmin([np.nanmedian(each) for each in distances]))
+    best = left.pop(nearest)
+    return (
+        distances[nearest] / unit,
+        unknown if best.confidence is None else best.confidence,
+        unknown if best.radius_px is None else best.radius_px / unit,
+        unknown == 0 if best.absent is None else best.absent,
+    )
+
+
+def _interval(right: np.ndarray, photographs: np.ndarray) -> metrics.Interval:
+    numbers = metrics.group_numbers(photographs.tolist())
+    sums = metrics.UnitSums(
+        np.bincount(numbers, right)[:, None, None],
+        np.bincount(numbers)[:, None].astype(float),
+        np.zeros(numbers.max() + 1, np.int64),
+    )
+    return metrics.interval(metrics.bootstrap(sums)[:, 0])
+
+
+def _rank(confidence: np.ndarray, error: np.ndarray) -> float | None:
+    """Return Spearman's correlation; None where one of the two does not vary."""
+    known = np.isfinite(confidence)
+    if not known.any() or np.ptp(confidence[known]) == 0 or len(np.unique(error[known])) == 1:
+        return None
+    return float(spearmanr(confidence[known], error[known])[0])
+
+
+def _finite(value: float) -> float | None:
+    """Return a number, or None for the infinite errors of objects that were not found."""
+    return float(value) if np.isfinite(value) else None

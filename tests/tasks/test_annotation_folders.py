@@ -1,0 +1,86 @@
+import csv
+
+import numpy as np
+import pytest
+
+from convcorr_jax import coords
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import write_image
+from convcorr_jax.labels import read_labels
+from convcorr_jax.tasks.annotation import Choice, folders, write_folder
+
+
+def _spotted(points, size=(120, 160)):
+    """A black photograph with a white pixel at each point, and a red one in the middle of them."""
+    image = np.zeros((*size, 3), np.uint8)
+    for x, y in points:
+        image[int(y), int(x)] = 255
+    return image
+
+
+def _brightest(image, place, reach=3):
+    x, y = np.round(place).astype(int)
+    part = image[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].sum(axis=-1)
+    dy, dx = np.unravel_index(part.argmax(), part.shape)
+    return np.array([max(0, x - reach) + dx, max(0, y - reach) + dy]), part.max()
+
+
+def test_a_pasted_object_takes_its_points_along():
+    points = np.array([[70.0, 50.0], [90.0, 60.0], [75.0, 75.0]])
+    big = _spotted(points).repeat(3, axis=0).repeat(3, axis=1)
+    inside = points * 3 + 1
+    background = np.zeros((*folders._BACKGROUND, 3), np.uint8)
+    for seed in range(4):
+        made = folders._pasted(big, inside, background, True, np.random.default_rng(seed))
+        for place in made.objects[0]:
+            found, light = _brightest(made.image, place)
+            assert np.linalg.norm(found - place) < 1.5
+            assert light > 300
+
+
+def test_a_cropped_photograph_loses_the_points_outside():
+    points = np.array([[5.0, 5.0], [80.0, 60.0], [150.0, 110.0]])
+    picture = folders.Picture(_spotted(points), [points], True)
+    lost = 0
+    for seed in range(8):
+        made = folders._cropped(picture, np.random.default_rng(seed))
+        for place in made.objects[0]:
+            lost += int(np.isnan(place[0]))
+            if not np.isnan(place[0]):
+                assert made.image[int(place[1]), int(place[0])].min() == 255
+        assert np.isfinite(made.objects[0]).all(axis=1).sum() == (made.image.min(axis=-1) == 255).sum()
+    assert lost > 0
+
+
+def test_composed_faces_lie_apart_with_their_own_points(tmp_path):
+    (tmp_path / "imagenet_sample" / "images").mkdir(parents=True)
+    write_image(tmp_path / "imagenet_sample" / "images" / "a.png", np.zeros((60, 80, 3), np.uint8))
+    points = np.array([[60.0, 30.0], [100.0, 80.0]])
+    faces = [
+        folders.Picture(_spotted(points).max(axis=(0, 1)) + _spotted(points), [points], k < 4) for k in range(7)
+    ]
+    choice = Choice(9, False, 0, tmp_path)
+    made = list(folders._composed(faces, 3, choice, np.random.default_rng(0)))
+    assert [one.is_example for one in made] == [True, False]
+    for one in made:
+        assert len(one.objects) == 3
+        for place in np.concatenate(one.objects):
+            assert coords.inside(place, coords.whole_image(folders._BACKGROUND))
+
+
+def test_a_folder_holds_labels_and_a_split_that_agree(tmp_path):
+    points = np.array([[30.0, 40.0], [np.nan, np.nan], [100.0, 90.0]])
+    pictures = [folders.Picture(_spotted(points[[0, 2]]), [points], k < 2) for k in range(3)]
+    counts = folders._write(tmp_path / "set", ("a", "b", "c"), iter(pictures))
+    assert counts == {"examples": 2, "photographs": 3}
+    labels = read_labels(tmp_path / "set" / "labels.json")
+    np.testing.assert_allclose(labels.photographs[0].objects[0].points, points)
+    with (tmp_path / "set" / "split.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["split"] for row in rows] == ["train", "train", "test"]
+    assert [row["image"] for row in rows] == [one.path.name for one in labels.photographs]
+
+
+def test_a_folder_that_is_not_known_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'cats' is no folder of labelled photographs; car, duck"):
+        write_folder(tmp_path, "cats", Choice(1, False, 0, None))
