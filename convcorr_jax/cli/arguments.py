@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from tyro.conf import FlagCreatePairsOff, arg
 
 from convcorr_jax.errors import InputError
+from convcorr_jax.runtime import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,15 +188,26 @@ FIGURE_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf")
 """The endings of the formats that both Pillow and matplotlib write."""
 
 
+_DEEP_ENDINGS = (".png", ".tif", ".tiff")
+
+
 def check_outputs(
     figure: Path, others: Iterable[Path | None], *, read: Iterable[Path | None], folder: Path | None = None
 ) -> None:
-    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`."""
+    """Refuse a figure of an unknown format, and outputs by the rules of `convcorr_jax.io.check_outputs`.
+
+    A note says which of the photographs that are read have 16 bits a channel.
+    """
     from convcorr_jax import io
 
     if figure.suffix.lower() not in FIGURE_ENDINGS:
         raise InputError(f"--out {figure} must end in one of {', '.join(FIGURE_ENDINGS)}")
-    io.check_outputs((figure, *others), read=read, folder=folder)
+    paths = [path for path in read if path is not None]
+    io.check_outputs((figure, *others), read=paths, folder=folder)
+    deep = [path.name for path in paths if path.suffix.lower() in _DEEP_ENDINGS and io.is_deep(path)]
+    if deep:
+        more = f" and {len(deep) - _MOST_NAMED} more" if len(deep) > _MOST_NAMED else ""
+        note(f"{', '.join(deep[:_MOST_NAMED])}{more}: of 16 bits a channel, the upper 8 are read")
 
 
 def point_values(

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
@@ -112,6 +113,15 @@ def image_size(path: str | Path, *, upright: bool = False) -> Size:
     path = Path(path)
     check_file(path, "image")
     return _size(path, name=str(path), upright=upright)
+
+
+def is_deep(path: str | Path) -> bool:
+    """Return whether a file is an image of 16 bits a channel, from its head."""
+    try:
+        with _opened(Path(path), name=str(path)) as opened:
+            return _bits(opened) == {16}
+    except InputError:
+        return False
 
 
 def encoded_image_size(encoded: bytes, *, name: str) -> Size:
@@ -231,6 +241,19 @@ def _open(source: Path | io.BytesIO, name: str) -> PillowImage.Image:
     return PillowImage.open(source, formats=("HEIF",))
 
 
+def _tags(opened: PillowImage.Image) -> Any:
+    return opened.tag_v2 if isinstance(opened, TiffImagePlugin.TiffImageFile) else {}
+
+
+def _raw_modes(opened: PillowImage.Image) -> str:
+    return " ".join(str(tile[3]) for tile in getattr(opened, "tile", ()))
+
+
+def _bits(opened: PillowImage.Image) -> set[int]:
+    """Return the bits of the channels as they are stored."""
+    return {16} if ";16" in _raw_modes(opened) else set(_tags(opened).get(_BITS, (8,)))
+
+
 def _check_readable(name: str, opened: PillowImage.Image) -> None:
     width, height = opened.size
     if width * height > MAX_PIXELS:
@@ -239,11 +262,8 @@ def _check_readable(name: str, opened: PillowImage.Image) -> None:
         raise InputError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} a side are needed")
     if opened.mode in ("YCCK", "LAB", "HSV"):
         raise InputError(f"{name} is a {opened.mode} image; convert it to RGB or grey first")
-    tiles = getattr(opened, "tile", ())
-    raw_modes = " ".join(str(tile[3]) for tile in tiles)
-    tags = opened.tag_v2 if isinstance(opened, TiffImagePlugin.TiffImageFile) else {}
-    bits = {16} if ";16" in raw_modes else set(tags.get(_BITS, (8,)))
-    if opened.mode in ("I", "F") or ";32" in raw_modes or not (bits == {16} or max(bits) <= 8):
+    tiles, tags, bits = getattr(opened, "tile", ()), _tags(opened), _bits(opened)
+    if opened.mode in ("I", "F") or ";32" in _raw_modes(opened) or not (bits == {16} or max(bits) <= 8):
         raise InputError(
             f"{name} has channels of other numbers than 8 or 16 bits without a sign; convert it to 8 bits first"
         )

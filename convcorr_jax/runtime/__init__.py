@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 # Imported at once: the function has the name of its module, which an import of the module would set instead.
 from convcorr_jax.runtime.progress import bar as bar
+from convcorr_jax.runtime.progress import note as note
 from convcorr_jax.runtime.progress import progress as progress
 from convcorr_jax.runtime.progress import status as status
 

@@ -88,3 +88,10 @@ def status(text: str) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True, quiet=_hidden.get()).status(text) as line:
         yield lambda text: line.update(text)
+
+
+def note(text: str) -> None:
+    """Print a line on the standard error, unless bars are hidden."""
+    from rich.console import Console
+
+    Console(stderr=True, quiet=_hidden.get(), soft_wrap=True).print(text, markup=False, highlight=False)

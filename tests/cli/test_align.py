@@ -266,7 +266,10 @@ def test_the_ending_decides_on_the_format(folder, ending, kind):
     grey = np.asarray(PillowImage.fromarray(CAT).convert("L"))
     PillowImage.fromarray(grey.astype(np.uint16) * 257).save(folder / "b.png")
     out.write_bytes(b"an older figure")
-    assert run("align", folder / "a.png", folder / "b.png", "--out", out).status == 0
+    ran = run("align", folder / "a.png", folder / "b.png", "--out", out)
+    assert ran.status == 0
+    assert "b.png: of 16 bits a channel, the upper 8 are read" in ran.err
+    assert "a.png" not in ran.err
     assert out.read_bytes().startswith(kind)
     with np.load(out.with_suffix(".npz")) as arrays:
         # Upright, a is b in colour: everything stays where it is.

@@ -46,23 +46,23 @@ def score(
             radii.append(radius)
             absent.append(missing)
             photographs.append(number)
-    right = sum(float(np.mean(one[~np.isnan(one)] <= within)) >= 0.5 for one in errors)
+    right = sum(bool((one <= within).sum() >= max(1, (~np.isnan(one)).sum() / 2)) for one in errors)
     units = np.repeat(photographs, [len(one) for one in errors])
-    error, sure, radius, missing = map(np.concatenate, (errors, confidence, radii, absent))
+    error, sure, radius, missing = (np.concatenate(part) for part in (errors, confidence, radii, absent))
     known = ~np.isnan(error)
     held = known & np.isfinite(radius)
-    called, gone = int(missing.sum()), int((~known).sum())
-    interval = _interval(error[known] <= within, units[known])
+    called, gone, both = (int(part.sum()) for part in (missing, ~known, missing & ~known))
+    distances: np.ndarray = error[known]
     return {
-        "within": float((error[known] <= within).mean()),
-        "interval": {"within": list(interval)},
-        "mean": _finite(error[known].mean()),
-        "median": _finite(float(np.median(error[known]))),
-        "rmse": _finite(np.sqrt(np.mean(error[known] ** 2))),
+        "within": float((distances <= within).mean()),
+        "interval": {"within": list(_interval(distances <= within, units[known]))},
+        "mean": _finite(distances.mean()),
+        "median": _finite(np.median(distances)),
+        "rmse": _finite(np.sqrt(np.mean(distances**2))),
         "coverage": float((error[held] <= radius[held]).mean()) if held.any() else None,
-        "rank": _rank(sure[known], error[known]),
-        "absent_precision": int((missing & ~known).sum()) / called if called else None,
-        "absent_recall": int((missing & ~known).sum()) / gone if gone else None,
+        "rank": _rank(sure[known], distances),
+        "absent_precision": both / called if called else None,
+        "absent_recall": both / gone if gone else None,
         "objects": len(errors),
         "object_precision": right / returned if returned else None,
         "object_recall": right / len(errors),
