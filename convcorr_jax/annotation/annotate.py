@@ -31,9 +31,13 @@ from convcorr_jax.annotation.shape import (
     MeanShape,
     complex_of,
     diameter,
+    find_mirrored,
     fit_similarity,
+    is_chiral,
     mean_shape,
+    mirror_shape,
     shape_residual,
+    unmirrored,
 )
 from convcorr_jax.annotation.stages import Example, Windows, without
 from convcorr_jax.annotation.template import match_template
@@ -133,7 +137,7 @@ def annotate(
     progress("examples")
     opened = [_open(path) for path in photographs]
     copies = [one.photograph for one in opened]
-    examples, shape = _examples(labels)
+    examples, shape = _examples(labels, may_be_mirrored=mirror is not False)
     task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
     if len(examples) < FEW:
         progress("template and flow")
@@ -169,26 +173,38 @@ def _open(path: Path) -> _Opened:
     return _Opened(Photograph(load, size), (height, width), coords.resize((height, width), size))
 
 
-def _examples(labels: Labels) -> tuple[list[Example], MeanShape]:
+def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], MeanShape]:
     """Return the labelled photographs that show an object, and the mean shape; each point is in one of them."""
     opened = [_open(each.path) for each in labels.photographs]
     shapes = [
         [complex_of(one.to_copy(each.points)) for each in labelled.objects]
         for one, labelled in zip(opened, labels.photographs, strict=True)
     ]
-    shape = mean_shape([one for some in shapes for one in some])
+    swaps, together = _swaps(labels.names), [one for some in shapes for one in some]
+    flags = find_mirrored(together, swaps) if may_be_mirrored else [False] * len(together)
+    shape = mean_shape(unmirrored(together, flags, swaps))
     never = [name for name, point in zip(labels.names, shape.points, strict=True) if not np.isfinite(point)]
     if never:
         raise InputError(
             f"no example shows the point {never[0]!r}; label it once, or leave it out of the labels"
         )
-    examples = []
+    examples, left = [], iter(flags)
     for one, some in zip(opened, shapes, strict=True):
-        usable = tuple(each for each in some if np.isfinite(each + shape.points).any())
-        fits = tuple(fit_similarity(shape.points, each) for each in usable)
+        usable = [(each, next(left)) for each in some]
+        usable = [each for each in usable if np.isfinite(each[0] + shape.points).any()]
         if usable:
-            examples.append(Example(one.photograph.load, one.photograph.size, usable, fits))
+            examples.append(_example(one.photograph, usable, shape.points, swaps))
     return examples, shape
+
+
+def _example(
+    photograph: Photograph, objects: Sequence[tuple[np.ndarray, bool]], mean: np.ndarray, swaps: Sequence[int],
+    *, weight: float = 1.0,
+) -> Example:  # fmt: skip
+    means = mean, mirror_shape(mean, swaps)
+    shapes, flags = zip(*objects, strict=True)
+    fits = tuple(fit_similarity(means[flag], shape) for shape, flag in objects)
+    return Example(photograph.load, photograph.size, shapes, fits, flags, weight)
 
 
 def _task(
@@ -196,7 +212,9 @@ def _task(
     search: Weights, *, rotate: Literal["auto", "off"], mirror: bool | None,
 ) -> tuple[Task, float]:  # fmt: skip
     shapes = [one for example in examples for one in example.objects]
-    residual, swaps = shape_residual(shapes), _swaps(labels.names)
+    flags = [flag for example in examples for flag in example.mirrored]
+    swaps = _swaps(labels.names)
+    residual = shape_residual(unmirrored(shapes, flags, swaps))
     upright = rotate == "off" or (len(examples) < FEW and _fills(examples))
     aspect = float(
         np.median([size[1] / size[0] for size in (*(e.size for e in examples), *(c.size for c in copies))])
@@ -207,7 +225,8 @@ def _task(
     task = Task(
         mean=shape.points,
         swaps=swaps,
-        mirror=swaps != tuple(range(len(swaps))) if mirror is None else mirror,
+        mirror=any(flags) or swaps != tuple(range(len(swaps))) if mirror is None else mirror,
+        mirrored=any(flags) or (len(examples) < FEW and mirror is not False and is_chiral(shape.points, swaps)),
         angle_range=min(shape.angle_range, _UPRIGHT) if upright else shape.angle_range,
         aspect=aspect,
         spread=float(np.clip(_SPREADS * expected, _LEAST_SPREAD, _MOST_SPREAD)),
@@ -252,15 +271,16 @@ def _from_few(
     """Fit heads to the examples and to the best of what a template and flow found."""
     trusted = []
     for number in np.argsort([-shape.score for shape in first])[: max(1, round(_TRUSTED * len(first)))]:
-        points = complex_of(first[number].points)
+        points, is_mirrored = complex_of(first[number].points), first[number].mirrored
         if diameter(points) > 0:
-            fit = fit_similarity(task.mean, points)
-            trusted.append(
-                Example(copies[number].load, copies[number].size, (points,), (fit,), _TRUSTED_WEIGHT)
-            )
+            objects = [(points, is_mirrored)]
+            trusted.append(_example(copies[number], objects, task.mean, task.swaps, weight=_TRUSTED_WEIGHT))
+    mirrored = any(flag for example in (*examples, *trusted) for flag in example.mirrored)
+    task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
     times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
     everything = [*examples * times, *trusted]
-    name = method or (OneStage.name if _fills(examples) and task.objects == 1 else TwoStages.name)
+    alike = _fills(examples) and task.objects == 1 and not mirrored
+    name = method or (OneStage.name if alike else TwoStages.name)
     planned = _plan(name, task, everything)
     windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))
     return planned.fit(windows, seed=seed)
@@ -281,6 +301,7 @@ class _HeldOut(NamedTuple):
     errors: Float[np.ndarray, "objects n"]
     """Shares of the diameter; NaN where a point is absent."""
     confidence: Float[np.ndarray, "objects n"]
+    absent: Float[np.ndarray, "objects n"]
     scores: Float[np.ndarray, " found"]
     """Of every object that was found."""
     true: Float[np.ndarray, " found"]
@@ -306,7 +327,7 @@ def _from_many(
     comparisons = tuple(Comparison(m.name, h.right, m is planned) for m, _, h in entrants)
     progress("heads")
     chosen = replace(planned, task=replace(task, least_score=_best_threshold(held)))
-    return chosen.fit(windows, seed=seed), calibrate(held.errors, held.confidence), comparisons
+    return chosen.fit(windows, seed=seed), calibrate(held.errors, held.confidence, held.absent), comparisons
 
 
 def _held_out(
@@ -315,7 +336,7 @@ def _held_out(
     folds = np.arange(len(examples)) % min(_FOLDS, len(examples))
     photographs = [Photograph(example.load, example.size) for example in examples]
     seen = see(photographs, planned.frame, planned.task.extract)
-    errors, confidence, scores, true = [], [], [], []
+    errors, confidence, absent, scores, true = [], [], [], [], []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
         fitted = replace(planned, steps=_STEPS * 2 // 3).fit([without(w, held) for w in windows], seed=seed)
@@ -323,21 +344,26 @@ def _held_out(
         for number, shapes in zip(held, found, strict=True):
             objects = examples[number].objects
             for points in objects:
-                sure, error = _nearest(shapes, points)
+                sure, gone, error = _nearest(shapes, points)
                 errors.append(error / diameter(points) if diameter(points) > 0 else error * np.nan)
                 confidence.append(sure)
+                absent.append(gone)
             scores += [shape.score for shape in shapes]
             true += [_is_one_of(shape, objects) for shape in shapes]
-    return _HeldOut(np.array(errors), np.array(confidence), np.array(scores), np.array(true, float))
+    parts = (np.array(part, float) for part in (errors, confidence, absent, scores, true))
+    return _HeldOut(*parts)
 
 
-def _nearest(shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence and the errors of the found object that is nearest to a true one."""
+def _nearest(
+    shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the confidence, the absence and the errors of the found object that is nearest to a true one."""
     if not shapes:
-        return np.full(len(points), 1e-3), np.where(np.isfinite(points), diameter(points), np.nan)
+        missed = np.where(np.isfinite(points), diameter(points), np.nan)
+        return np.full(len(points), 1e-3), np.zeros(len(points)), missed
     distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
     best = int(np.argmin([np.nanmedian(each) for each in distances]))
-    return shapes[best].confidence, distances[best]
+    return shapes[best].confidence, shapes[best].absent, distances[best]
 
 
 def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) -> bool:

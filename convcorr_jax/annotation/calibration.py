@@ -23,6 +23,7 @@ COVERAGE = 0.9
 _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
+_LEAST_ABSENT = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Calibration:
     """Intercept and slope of the logarithm of the expected error, as a share of the diameter."""
     quantiles: tuple[float, ...] = ()
     """By point, the quantile of errors over their expected size; NaN where it is unknown."""
+    absent: float = 0.5
+    """A point whose probability to be absent is greater is called absent."""
 
     def right(self, confidence: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b n"]:
         """Return the probability that points are right."""
@@ -51,13 +54,14 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as JSON stores them."""
         quantiles = [None if math.isnan(q) else q for q in self.quantiles]
-        return {"probability": [*self.probability], "spread": [*self.spread], "quantiles": quantiles}
+        numbers = {"probability": [*self.probability], "spread": [*self.spread], "quantiles": quantiles}
+        return numbers | {"absent": self.absent}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Calibration":
         """Return the calibration that `to_json` stored."""
         quantiles = tuple(math.nan if q is None else float(q) for q in stored["quantiles"])
-        return cls(tuple(stored["probability"]), tuple(stored["spread"]), quantiles)
+        return cls(tuple(stored["probability"]), tuple(stored["spread"]), quantiles, float(stored["absent"]))
 
 
 def _logit(p: np.ndarray) -> np.ndarray:
@@ -65,8 +69,13 @@ def _logit(p: np.ndarray) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def calibrate(errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m n"]) -> Calibration:
+def calibrate(
+    errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m n"], absent: Float[np.ndarray, "m n"]
+) -> Calibration:
     """Calibrate by the errors of held-out objects, as shares of their diameters; NaN where a point is absent.
+
+    Points are called absent above the probability at which precision and recall of held-out objects have the
+    greatest harmonic mean, F1, from three absent points on; else above 1/2.
 
     The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
     error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal
@@ -85,7 +94,19 @@ def calibrate(errors: Float[np.ndarray, "m n"], confidence: Float[np.ndarray, "m
     pooled = _quantile(ratios[known]) if known.any(axis=1).sum() >= _LEAST_OBJECTS else math.nan
     own = (ratios[known[:, k], k] for k in range(errors.shape[1]))
     quantiles = tuple(_quantile(each) if len(each) >= _LEAST_OF_POINT else pooled for each in own)
-    return Calibration(probability, (intercept, slope), quantiles)
+    return Calibration(probability, (intercept, slope), quantiles, _absent_above(absent, np.isnan(errors)))
+
+
+def _absent_above(p: Float[np.ndarray, "m n"], truth: Bool[np.ndarray, "m n"]) -> float:
+    if truth.sum() < _LEAST_ABSENT:
+        return Calibration.absent
+    order = np.argsort(-p, axis=None)
+    values, right = p.ravel()[order], np.cumsum(truth.ravel()[order])
+    f1 = 2 * right / (np.arange(1, len(values) + 1) + truth.sum())
+    # Between two equal probabilities there is no threshold.
+    f1[:-1][values[:-1] == values[1:]] = 0
+    best = int(np.argmax(f1))
+    return float((values[best] + (values[best + 1] if best + 1 < len(values) else 0.0)) / 2)
 
 
 def _quantile(values: Float[np.ndarray, " m"]) -> float:

@@ -1,8 +1,9 @@
 """Heads: small networks on frozen features that say for each cell of a window which point it shows.
 
-The head projects each layer to 32 channels, adds them on the cells of the first layer, and applies a 3x3
-convolution, a dilated one with a skip connection, and one of 1x1, whose outputs are the points' logits. The
-probabilities of a point are the softmax over all cells and one more, of logit 0, which means that it is absent.
+The head projects each layer to a few channels, adds them on the cells of the first layer, and applies a 3x3
+convolution, a dilated one with a skip connection, and one of 1x1, whose outputs are the points' logits. A head
+of whole photographs also sees what is around a cell, by two convolutions of the last layer. The probabilities
+of a point are the softmax over all cells and one more, of logit 0, which means that it is absent.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,7 @@ from jaxtyping import Array, Float
 from convcorr_jax.annotation.windows import Features
 from convcorr_jax.arrays import padded_batches
 
-_CHANNELS = 32
 _SIGMA_CELLS = 1.0
-_DROPPED = 0.2
 _BATCH = 8
 _RATE, _WARM_UP, _DECAY = 3e-3, 20, 1e-2
 # The bias of logits against that of the absent cell.
@@ -29,6 +28,16 @@ _ABSENT_AT_FIRST = 4.0
 _REACH = 2
 
 Params = dict[str, Array]
+
+
+class Design(NamedTuple):
+    """The size of a head, and how it is trained."""
+
+    channels: int
+    context: bool
+    """Whether the last layer is convolved before it is added."""
+    dropped: float
+    """The share of the features' channels that are set to 0 in each window in training."""
 
 
 class Targets(NamedTuple):
@@ -40,21 +49,24 @@ class Targets(NamedTuple):
     """The weight of each point of a window; 0 where it is unknown."""
 
 
-def shapes(channels: Sequence[int], points: int) -> dict[str, tuple[int, ...]]:
+def shapes(design: Design, layers: Sequence[int], points: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a head's parameters, for the channels of each layer."""
-    kernels: dict[str, tuple[int, ...]] = {f"in{k}": (c, _CHANNELS) for k, c in enumerate(channels)}
-    kernels |= {"near": (3, 3, _CHANNELS, _CHANNELS), "far": (3, 3, _CHANNELS, _CHANNELS)}
-    kernels |= {"out": (_CHANNELS, points)}
+    c = design.channels
+    kernels: dict[str, tuple[int, ...]] = {f"in{k}": (width, c) for k, width in enumerate(layers)}
+    if design.context:
+        kernels |= {"around": (3, 3, layers[-1], c), "beyond": (3, 3, c, c), "context": (c, c)}
+    kernels |= {"near": (3, 3, c, c), "far": (3, 3, c, c), "out": (c, points)}
     return kernels | {f"{name}_bias": shape[-1:] for name, shape in kernels.items()}
 
 
-def init(key: Array, channels: Sequence[int], points: int) -> Params:
+def init(key: Array, design: Design, layers: Sequence[int], points: int) -> Params:
     """Return a head's initial parameters (He et al. 2015); a point is probably absent at first."""
     params: Params = {}
-    for number, (name, shape) in enumerate(shapes(channels, points).items()):
+    for number, (name, shape) in enumerate(shapes(design, layers, points).items()):
         deviation = 0.0 if len(shape) == 1 else float(np.sqrt(2 / np.prod(shape[:-1])))
+        deviation *= 0.1 if name in ("context", "out") else 1.0
         params[name] = deviation * jax.random.normal(jax.random.fold_in(key, number), shape)
-    return params | {"out": 0.1 * params["out"], "out_bias": params["out_bias"] - _ABSENT_AT_FIRST}
+    return params | {"out_bias": params["out_bias"] - _ABSENT_AT_FIRST}
 
 
 def _convolve(x: Array, params: Params, name: str, *, dilation: int = 1) -> Array:
@@ -66,25 +78,34 @@ def _convolve(x: Array, params: Params, name: str, *, dilation: int = 1) -> Arra
 
 
 def logits(
-    params: Params, features: tuple[Float[Array, "b _ _ _"], ...], *, dropped: Array | None = None
+    params: Params,
+    features: tuple[Float[Array, "b _ _ _"], ...],
+    *,
+    dropout: tuple[Array, Array | float] | None = None,
 ) -> Float[Array, "b h w n"]:
-    """Compute the logits of cells; ``dropped`` is a key of channels that are set to 0 in training."""
-    total = 0.0
-    size = features[0].shape[1:3]
-    for k, layer in enumerate(features):
-        x = layer
-        if dropped is not None:
-            key = jax.random.fold_in(dropped, k)
-            kept = jax.random.bernoulli(key, 1 - _DROPPED, (x.shape[0], 1, 1, x.shape[3]))
-            x = x * kept / (1 - _DROPPED)
-        y = x @ params[f"in{k}"] + params[f"in{k}_bias"][None, None, None]
-        if y.shape[1:3] != size:
-            y = jax.image.resize(y, (y.shape[0], *size, y.shape[3]), "linear")
-        total = total + y
+    """Compute the logits of cells; ``dropout`` has the key and the share of channels that are set to 0."""
+    if dropout is not None:
+        key, share = dropout
+        features = tuple(_dropped(jax.random.fold_in(key, k), x, share) for k, x in enumerate(features))
+    first, *rest = (
+        x @ params[f"in{k}"] + params[f"in{k}_bias"][None, None, None] for k, x in enumerate(features)
+    )
+    if "context" in params:
+        x = jax.nn.relu(_convolve(features[-1], params, "around"))
+        x = x + jax.nn.relu(_convolve(x, params, "beyond", dilation=2))
+        rest[-1] = rest[-1] + x @ params["context"] + params["context_bias"][None, None, None]
+    total = first
+    for y in rest:
+        total = total + jax.image.resize(y, (*first.shape[:3], y.shape[3]), "linear")
     x = jax.nn.relu(total)
     x = jax.nn.relu(_convolve(x, params, "near"))
     x = x + jax.nn.relu(_convolve(x, params, "far", dilation=2))
     return x @ params["out"] + params["out_bias"][None, None, None]
+
+
+def _dropped(key: Array, maps: Array, share: Array | float) -> Array:
+    kept = jax.random.bernoulli(key, 1 - share, (maps.shape[0], 1, 1, maps.shape[3]))
+    return maps * kept / (1 - share)
 
 
 def _with_absent(scores: Array) -> Array:
@@ -93,8 +114,8 @@ def _with_absent(scores: Array) -> Array:
     return jnp.concatenate([scores.reshape(b, h * w, n), jnp.zeros((b, 1, n))], axis=1)
 
 
-def _loss(params, features, cells, known, key):
-    scores = logits(params, features, dropped=key)
+def _loss(params, features, cells, known, dropout):
+    scores = logits(params, features, dropout=dropout)
     b, h, w, n = scores.shape
     log_p = jax.nn.log_softmax(_with_absent(scores), axis=1)
     # The Gaussian of each object is separable; objects add, and sum to 1 together.
@@ -117,23 +138,23 @@ def _optimizer(steps: int) -> optax.GradientTransformation:
 
 
 @partial(jax.jit, static_argnames=("steps",), donate_argnums=(0, 1))
-def _step(params, state, features, cells, known, key, *, steps):
-    loss, gradient = jax.value_and_grad(_loss)(params, features, cells, known, key)
+def _step(params, state, features, cells, known, dropout, *, steps):
+    loss, gradient = jax.value_and_grad(_loss)(params, features, cells, known, dropout)
     updates, state = _optimizer(steps).update(gradient, state, params)
     return optax.apply_updates(params, updates), state, loss
 
 
-def fit(features: Features, targets: Targets, *, steps: int, seed: int = 0) -> Params:
+def fit(design: Design, features: Features, targets: Targets, *, steps: int, seed: int = 0) -> Params:
     """Fit a head to windows."""
     rng, key = np.random.default_rng(seed), jax.random.key(seed)
-    params = init(key, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+    params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
     state = _optimizer(steps).init(params)
     for step in range(steps):
         rows = rng.integers(len(features[0]), size=_BATCH)
         batch = tuple(layer[rows].astype(np.float32) for layer in features)
         params, state, _ = _step(
             params, state, batch, targets.cells[rows], targets.known[rows],
-            jax.random.fold_in(key, step), steps=steps,
+            (jax.random.fold_in(key, step), design.dropped), steps=steps,
         )  # fmt: skip
     return params
 

@@ -6,12 +6,12 @@ from types import MappingProxyType
 from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads, stages
 from convcorr_jax.annotation.search import find_objects
-from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, mirror_shape, points_of
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
 from convcorr_jax.annotation.windows import (
     STRIDE_PX,
@@ -33,6 +33,10 @@ WHOLE_PX = 256 * 336
 _SEARCHED_PX, _SEARCH_SIDE = 64, 160
 _LEAST_FRAME, _MOST_FRAME = 160, 512
 _EXACT_PX, _EXACT_SIDE = 110, 192
+# What the points of a photograph are depends on all of it; an upright object has a prior of places instead.
+_WHOLE = heads.Design(channels=64, context=True, dropped=0.5)
+_SEARCH = heads.Design(channels=32, context=False, dropped=0.2)
+_EXACT = heads.Design(channels=32, context=False, dropped=0.7)
 _WHOLE_JITTER = Jitter(np.deg2rad(8), 0.15, 0.08)
 _SEARCH_STRETCH = 0.2
 _EXACT_JITTER = Jitter(np.deg2rad(12), 0.12, 0.08)
@@ -52,6 +56,18 @@ class FoundShape(NamedTuple):
     """The probability of the cells around each point."""
     absent: Float[np.ndarray, " n"]
     """The probability that each point is absent."""
+    mirrored: bool = False
+    """Whether it is a mirrored copy."""
+
+    def moved(self, move: Similarity) -> "FoundShape":
+        """Return the object in another frame."""
+        return self._replace(points=move(self.points))
+
+    def mirror(self, width: int, swaps: Sequence[int]) -> "FoundShape":
+        """Return the object in the mirrored image, of this width."""
+        order = list(swaps)
+        points = self.points[order] * (-1, 1) + (width - 1, 0)
+        return FoundShape(points, self.confidence[order], self.absent[order], not self.mirrored)
 
     @property
     def score(self) -> float:
@@ -76,6 +92,8 @@ class Task:
     """The place of each point in a mirrored object."""
     mirror: bool
     """Whether heads learn from mirrored copies."""
+    mirrored: bool
+    """Whether some objects are mirrored copies of others, as a car that drives to the left."""
     angle_range: float
     """How far objects are turned from the mean shape, in radians."""
     aspect: float
@@ -108,13 +126,26 @@ def see(photographs: Sequence[Photograph], frame: Sequence[int], extract: Extrac
     return extract(cut(one.load(), frame_of(one.size, frame), frame) for one in photographs)
 
 
-def _shapes(
-    heat: heads.Heat, to_windows: Sequence[Similarity], prior: np.ndarray | None = None
-) -> Iterator[FoundShape]:
+def _shapes(heat: heads.Heat, prior: np.ndarray | None = None) -> Iterator[FoundShape]:
+    """Yield the best places of the points of each window, in its pixels."""
     best = heads.best(heat.cells, prior=prior)
-    for row, to_window in enumerate(to_windows):
-        points = to_window.inverse(pixels_of(best.cells[row]))
-        yield FoundShape(points, best.probability[row], heat.absent[row])
+    for cells, probability, absent in zip(best.cells, best.probability, heat.absent, strict=True):
+        yield FoundShape(pixels_of(cells), probability, absent)
+
+
+class _Candidate(NamedTuple):
+    """A place of an object: the window in which it is upright, and whether it is a mirrored copy."""
+
+    to_window: Similarity
+    mirrored: bool
+
+
+def _outside(candidate: _Candidate, size: Sequence[int]) -> Bool[np.ndarray, "h w"]:
+    """Return which cells of the window, as the head sees it, are outside of a photograph."""
+    side = _EXACT_SIDE // STRIDE_PX
+    places = candidate.to_window.inverse(pixels_of(coords.cell_grid((side, side)).astype(float)))
+    outside = ~coords.inside(places, coords.whole_image(size))
+    return outside[:, ::-1] if candidate.mirrored else outside
 
 
 Kind = TypeVar("Kind", bound="_Heads")
@@ -124,6 +155,9 @@ Kind = TypeVar("Kind", bound="_Heads")
 class _Heads:
     """What methods share: the frame in which a photograph is seen as a whole, and heads that are fitted."""
 
+    designs: ClassVar[tuple[heads.Design, ...]]
+    """Of each head."""
+
     task: Task
     frame: tuple[int, int]
     steps: int
@@ -131,7 +165,10 @@ class _Heads:
 
     def fit(self: Kind, windows: Sequence[Windows], *, seed: int = 0) -> Kind:
         """Fit a head to each kind of windows."""
-        fitted = (heads.fit(one.features, one.targets, steps=self.steps, seed=seed) for one in windows)
+        fitted = (
+            heads.fit(design, one.features, one.targets, steps=self.steps, seed=seed)
+            for design, one in zip(self.designs, windows, strict=True)
+        )
         return replace(self, params=tuple(fitted))
 
 
@@ -140,8 +177,7 @@ class OneStage(_Heads):
     """A head that sees the whole photograph: for one object whose parts move on their own."""
 
     name: ClassVar[str] = "one stage"
-    count: ClassVar[int] = 1
-    """The number of heads."""
+    designs: ClassVar[tuple[heads.Design, ...]] = (_WHOLE,)
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
@@ -162,7 +198,8 @@ class OneStage(_Heads):
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, whose features in the frame are ``seen``."""
         frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
-        return [[shape] for shape in _shapes(heads.predict(self.params[0], seen), frames)]
+        shapes = _shapes(heads.predict(self.params[0], seen))
+        return [[shape.moved(frame.inverse)] for shape, frame in zip(shapes, frames, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +207,7 @@ class TwoStages(_Heads):
     """A head that finds where objects are and how they are turned, and one that sees each of them upright."""
 
     name: ClassVar[str] = "two stages"
-    count: ClassVar[int] = 2
+    designs: ClassVar[tuple[heads.Design, ...]] = (_SEARCH, _EXACT)
 
     sizes_px: tuple[float, float] = (0.0, 0.0)
     """The least and the greatest diameter of objects in the frame."""
@@ -197,7 +234,7 @@ class TwoStages(_Heads):
         )  # fmt: skip
         exactly = stages.draw_around(
             examples, _EXACT_SIDE, _EXACT_PX, _EXACT_JITTER, count=count,
-            mirror=task.mirror, upright=True, elsewhere=False, rng=rng,
+            mirror=None if task.mirrored else task.mirror, upright=True, elsewhere=False, rng=rng,
         )  # fmt: skip
         return tuple(
             stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)
@@ -211,30 +248,47 @@ class TwoStages(_Heads):
         kept; of several, all that lie apart and have at least the task's least score.
         """
         heat = heads.predict(self.params[0], seen)
-        rows, windows, to_windows = [], [], []
+        rows, windows, candidates = [], [], []
         for row, photograph in enumerate(photographs):
             image = photograph.load()
-            for fit in self._candidates(heat.cells[row], frame_of(photograph.size, self.frame)):
-                scale = _EXACT_PX / abs(fit.a)
-                to_windows.append(centered(fit.b, float(np.angle(fit.a)), scale, _EXACT_SIDE))
-                windows.append(cut(image, to_windows[-1], (_EXACT_SIDE, _EXACT_SIDE)))
+            for one in self._candidates(heat.cells[row], frame_of(photograph.size, self.frame)):
+                window = cut(image, one.to_window, (_EXACT_SIDE, _EXACT_SIDE))
+                windows.append(window[:, ::-1] if one.mirrored else window)
+                candidates.append(one)
                 rows.append(row)
         found: list[list[FoundShape]] = [[] for _ in photographs]
         if rows:
-            closer = heads.predict(self.params[1], self.task.extract(windows))
-            for row, shape in zip(rows, _shapes(closer, to_windows, self._prior()), strict=True):
-                found[row].append(shape)
+            prior = self._prior()
+            closer = _shapes(heads.predict(self.params[1], self.task.extract(windows)), prior)
+            for row, one, shape in zip(rows, candidates, closer, strict=True):
+                # A point that is expected outside the photograph is absent.
+                outside = _outside(one, photographs[row].size)[..., None]
+                share = (prior * outside).sum(axis=(0, 1)) / prior.sum(axis=(0, 1))
+                shape = shape._replace(absent=1 - (1 - shape.absent) * (1 - share))
+                seen_so = shape.mirror(_EXACT_SIDE, self.task.swaps) if one.mirrored else shape
+                found[row].append(seen_so.moved(one.to_window.inverse))
         return [self._distinct(some) for some in found]
 
-    def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[Similarity]:
-        """Return the similarities from the mean shape to the photograph that deserve a closer look."""
+    def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[_Candidate]:
+        """Return the places that deserve a closer look, as windows in which the object is upright."""
         task = self.task
-        found = find_objects(
-            heat, task.mean, sizes_px=self.sizes_px, angle_range=task.angle_range,
-            objects=_CANDIDATES * task.objects,
-        )  # fmt: skip
-        close = [one for one in found if task.objects > 1 or one.score > found[0].score - _CLOSE]
-        return [frame.inverse @ one.fit for one in close]
+        means = [task.mean, mirror_shape(task.mean, task.swaps)] if task.mirrored else [task.mean]
+        found = [
+            (one, mirrored)
+            for mirrored, mean in enumerate(means)
+            for one in find_objects(
+                heat, mean, sizes_px=self.sizes_px, angle_range=task.angle_range,
+                objects=_CANDIDATES * task.objects,
+            )
+        ]  # fmt: skip
+        best = max((one.score for one, _ in found), default=0.0)
+        candidates = []
+        for one, mirrored in found:
+            if task.objects > 1 or one.score > best - _CLOSE:
+                fit = frame.inverse @ one.fit
+                window = centered(fit.b, float(np.angle(fit.a)), _EXACT_PX / abs(fit.a), _EXACT_SIDE)
+                candidates.append(_Candidate(window, bool(mirrored)))
+        return candidates
 
     def _prior(self) -> Float[np.ndarray, "h w n"]:
         """Return how probable each cell of an upright window is for each point, up to a factor."""

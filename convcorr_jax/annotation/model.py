@@ -25,14 +25,13 @@ LONGEST_PX = 1024
 """Points are searched in copies of photographs that are at most this long."""
 # Photographs whose features are in memory at a time.
 _TOGETHER = 16
-_ABSENT = 0.5
 _NETWORK = "vgg16"
-_OF_TASK = ("swaps", "mirror", "angle_range", "aspect", "spread", "objects", "least_score")
+_OF_TASK = ("swaps", "mirror", "mirrored", "angle_range", "aspect", "spread", "objects", "least_score")
 _FACTS = {
     "names": tuple[str, ...], "category": str, "skeleton": tuple[tuple[int, int], ...], "method": str,
     "frame": tuple[int, int], "sizes_px": tuple[float, float], "swaps": tuple[int, ...], "mirror": bool,
-    "angle_range": float, "aspect": float, "spread": float, "objects": int, "least_score": float,
-    "calibration": dict[str, Any],
+    "mirrored": bool, "angle_range": float, "aspect": float, "spread": float, "objects": int,
+    "least_score": float, "calibration": dict[str, Any],
 }  # fmt: skip
 
 
@@ -67,7 +66,7 @@ class AnnotationModel:
 
     def object_of(self, shape: FoundShape, to_copy: coords.Transform) -> FoundObject:
         """Return a shape of a copy in its photograph's own pixels, with calibrated probabilities and radii."""
-        points, absent = to_copy.inverse(shape.points), shape.absent > _ABSENT
+        points, absent = to_copy.inverse(shape.points), shape.absent > self.calibration.absent
         confidence = np.where(absent, shape.absent, self.calibration.right(shape.confidence))
         radius = self.calibration.radius(shape.confidence) * diameter(complex_of(points))
         score = float(np.exp(shape.score))
@@ -103,8 +102,8 @@ class AnnotationModel:
             width = channels(network, layer)
             expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
             expected[f"{layer}/basis"] = Expected(np.floating, (width, count), finite=True)
-        for number in range(METHODS[facts["method"]].count):
-            for name, shape in heads.shapes(DIRECTIONS, n).items():
+        for number, design in enumerate(METHODS[facts["method"]].designs):
+            for name, shape in heads.shapes(design, DIRECTIONS, n).items():
                 expected[f"head{number}/{name}"] = Expected(np.floating, shape, finite=True)
         return expected
 
@@ -122,10 +121,12 @@ class AnnotationModel:
             **{name: facts[name] for name in _OF_TASK} | {"swaps": tuple(facts["swaps"])},
         )
         kind = METHODS[facts["method"]]
-        parameters = heads.shapes(DIRECTIONS, len(facts["names"]))
         params = tuple(
-            {name: jnp.float32(arrays[f"head{number}/{name}"]) for name in parameters}
-            for number in range(kind.count)
+            {
+                name: jnp.float32(arrays[f"head{number}/{name}"])
+                for name in heads.shapes(design, DIRECTIONS, len(task.mean))
+            }
+            for number, design in enumerate(kind.designs)
         )
         method = kind(task, tuple(facts["frame"]), 0, params)
         if isinstance(method, TwoStages):

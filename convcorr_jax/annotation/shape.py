@@ -17,6 +17,9 @@ from convcorr_jax.errors import InputError
 RIGID_RESIDUAL = 0.075
 """A set whose leave-one-out residual is below this share of its diameter is treated as one rigid body."""
 _ITERATIONS = 20
+# A shape is a mirrored one if its residual is above the first share of its diameter, and falls to the second
+# share of itself when the shape is mirrored.
+_UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
 _WIDE_ANGLE = np.deg2rad(23)
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -40,6 +43,11 @@ class Similarity(NamedTuple):
     def inverse(self) -> "Similarity":
         """The map back."""
         return Similarity(1 / self.a, -self.b / self.a)
+
+    def between_mirrored(self, source_width: float, target_width: float) -> "Similarity":
+        """Return the same map between images that are both mirrored left to right."""
+        a = self.a.conjugate()
+        return Similarity(a, target_width - 1 - a * (source_width - 1) - self.b.conjugate())
 
     def __matmul__(self, first: "Similarity") -> "Similarity":
         """Map by ``first``, and then by this."""
@@ -120,6 +128,54 @@ def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:
     return MeanShape(mean * turn, np.angle([a / turn for a in fits]), np.array([abs(a) for a in fits]))
 
 
+def mirror_shape(points: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> Complex[np.ndarray, " n"]:
+    """Return a shape mirrored left to right; ``swaps`` has the place of each point in the mirrored shape."""
+    return -np.conj(points[list(swaps)])
+
+
+def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[int]) -> list[bool]:
+    """Return which shapes are mirrored copies of what most of them are.
+
+    Each shape and its mirrored copy are compared with the mean of all, which begins with the most complete one.
+    """
+    flags = [False] * len(shapes)
+    if not any(diameter(shape) > 0 for shape in shapes):
+        return flags
+    mean = max(shapes, key=lambda shape: (np.isfinite(shape).sum(), diameter(shape)))
+    for _ in range(3):
+        flags = []
+        for shape in shapes:
+            plain = _residual(mean, shape)
+            flags.append(
+                plain > _UNLIKE and _residual(mean, mirror_shape(shape, swaps)) < _MIRRORED_SHARE * plain
+            )
+        mean = mean_shape(unmirrored(shapes, flags, swaps)).points
+    return [not flag for flag in flags] if 2 * sum(flags) > len(flags) else flags
+
+
+def is_chiral(mean: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> bool:
+    """Return whether a shape differs from its mirrored copy."""
+    return _residual(mean, mirror_shape(mean, swaps)) > _UNLIKE
+
+
+def unmirrored(
+    shapes: Sequence[Complex[np.ndarray, " n"]], flags: Sequence[bool], swaps: Sequence[int]
+) -> list[Complex[np.ndarray, " n"]]:
+    """Return shapes, of which those with a flag are mirrored back."""
+    return [mirror_shape(one, swaps) if flag else one for one, flag in zip(shapes, flags, strict=True)]
+
+
+def _residual(mean: Complex[np.ndarray, " n"], shape: Complex[np.ndarray, " n"]) -> float:
+    """Return the root of the mean squared distance from the fitted mean, as a share of the shape's diameter.
+
+    It is NaN with fewer than three points in common, or with all at one place.
+    """
+    if (np.isfinite(mean) & np.isfinite(shape)).sum() < 3 or not diameter(shape):
+        return float("nan")
+    distances = np.abs(fit_similarity(mean, shape).move(mean) - shape)
+    return float(np.sqrt(np.nanmean(distances**2)) / diameter(shape))
+
+
 def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
     """Return the leave-one-out residual of the mean shape, as a share of the diameter.
 
@@ -130,11 +186,7 @@ def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
     residuals = []
     for place, shape in enumerate(shapes):
         others = [other for number, other in enumerate(shapes) if number != place]
-        if np.isfinite(shape).sum() < 3 or not any(diameter(other) > 0 for other in others):
-            continue
-        mean = mean_shape(others).points
-        if (np.isfinite(mean) & np.isfinite(shape)).sum() < 3:
-            continue
-        distances = np.abs(fit_similarity(mean, shape).move(mean) - shape)
-        residuals.append(np.sqrt(np.nanmean(distances**2)) / diameter(shape))
-    return float(np.median(residuals)) if residuals else float("nan")
+        if any(diameter(other) > 0 for other in others):
+            residuals.append(_residual(mean_shape(others).points, shape))
+    known = [one for one in residuals if not np.isnan(one)]
+    return float(np.median(known)) if known else float("nan")

@@ -22,7 +22,9 @@ class Example(NamedTuple):
     size: tuple[int, int]
     objects: tuple[Complex[np.ndarray, " n"], ...]
     fits: tuple[Similarity, ...]
-    """The similarity of the mean shape to each object."""
+    """The similarity of the mean shape, or of its mirrored copy, to each object."""
+    mirrored: tuple[bool, ...]
+    """Which objects are mirrored copies."""
     weight: float = 1.0
     """How much the labels count: less than 1 for those that a method found itself."""
 
@@ -72,18 +74,20 @@ def _angle(rng: np.random.Generator, spread: float) -> float:
 
 def draw_around(
     examples: Sequence[Example], side: int, object_px: Sequence[float] | float, jitter: Jitter, *, count: int,
-    mirror: bool, upright: bool, elsewhere: bool, rng: np.random.Generator,
+    mirror: bool | None, upright: bool, elsewhere: bool, rng: np.random.Generator,
 ) -> list[Draw]:  # fmt: skip
     """Draw square windows around objects, which have a diameter of ``object_px`` in them.
 
     Args:
+        mirror: mirror every second window at random; if None, those of objects that are mirrored copies.
         upright: remove the object's own angle; else windows turn within the jitter's angle.
         elsewhere: shift windows by up to a third of their side, and take some at random places.
     """
     draws = []
     for number in (k % len(examples) for k in range(count)):
         example = examples[number]
-        fit = example.fits[rng.integers(len(example.fits))]
+        place = int(rng.integers(len(example.fits)))
+        fit = example.fits[place]
         wanted = object_px if isinstance(object_px, int | float) else object_px[number] * abs(fit.a)
         scale = wanted / abs(fit.a) * np.exp(rng.uniform(-jitter.stretch, jitter.stretch))
         turn = _angle(rng, jitter.angle) + (np.angle(fit.a) if upright else 0)
@@ -93,7 +97,8 @@ def draw_around(
             center = fit.b + complex(*rng.uniform(-0.3, 0.3, 2)) * side / scale
         else:
             center = fit.b + abs(fit.a) * complex(*rng.normal(0, jitter.shift, 2))
-        draws.append(Draw(number, centered(center, turn, scale, side), mirror and rng.random() < 0.5))
+        mirrored = example.mirrored[place] if mirror is None else mirror and rng.random() < 0.5
+        draws.append(Draw(number, centered(center, turn, scale, side), mirrored))
     return draws
 
 

@@ -6,6 +6,7 @@ places, angles and scales says where the object is; the flow between the upright
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.matching import align_photographs, carry_to_b
+from convcorr_jax.shapes import Image
 
 _LAYER = "conv4_3"
 _OBJECT_PX, _SIDE = 64, 112
@@ -35,6 +37,8 @@ _DILATION = 0.22
 _FLOW_SIDE, _FLOW_OBJECT_PX = 320, 200
 _MOST_FRAME = 512
 _TOGETHER = 4
+# A mirrored template must fit this much better than one as it is.
+_CLEARLY = 1.05
 
 
 class _Template(NamedTuple):
@@ -43,6 +47,8 @@ class _Template(NamedTuple):
     """Of the object among those of the example."""
     turn: Similarity
     """From the example's photograph to the window of the template."""
+    mirrored: bool
+    """Whether the window is mirrored then."""
 
 
 def match_template(
@@ -61,7 +67,7 @@ def match_template(
     """
     shares = [abs(example.fits[0].a) / np.sqrt(np.prod(example.size)) for example in examples]
     frame = frame_size(task.aspect, min((_OBJECT_PX / float(np.median(shares))) ** 2, float(_MOST_FRAME**2)))
-    templates, windows, masks = _templates(examples, frame, task.angle_range)
+    templates, windows, masks = _templates(examples, frame, task)
     maps = _describe(windows, search)
     sample = np.stack([cut(p.load(), frame_of(p.size, frame), frame) for p in _spread(photographs, 8)])
     directions = Directions.fit(_describe(sample, search), _DIRECTIONS)
@@ -70,8 +76,12 @@ def match_template(
     for photograph in photographs:
         image, to_frame = photograph.load(), frame_of(photograph.size, frame)
         described = _describe(cut(image, to_frame, frame)[None], search)
-        best, cell = _correlate(directions, described, kernels)
-        found.append(_carry(templates[int(best)], np.asarray(cell), image, to_frame, align))
+        scores, places, cells = map(
+            np.asarray, _correlate(directions, described, kernels, turns=1 + task.mirrored)
+        )
+        mirrored = int(task.mirrored and scores[1] > _CLEARLY * scores[0])
+        template = templates[len(scores) * int(places[mirrored]) + mirrored]
+        found.append(_carry(template, cells[mirrored], image, to_frame, align, task.swaps))
     return found
 
 
@@ -80,10 +90,11 @@ def _spread(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
 
 
 def _templates(
-    examples: Sequence[Example], frame: Sequence[int], angle_range: float
+    examples: Sequence[Example], frame: Sequence[int], task: Task
 ) -> tuple[list[_Template], np.ndarray, list[np.ndarray]]:
+    """Return the templates, as they are and mirrored by turns, with their windows and masks."""
     steps = np.arange(-_ANGLES // 2, _ANGLES // 2) * (2 * np.pi / _ANGLES)
-    angles = [angle for angle in steps if angle_range >= np.pi or abs(angle) <= angle_range]
+    angles = [angle for angle in steps if task.angle_range >= np.pi or abs(angle) <= task.angle_range]
     templates, windows, masks = [], [], []
     for example in examples:
         image, scale = example.load(), abs(frame_of(example.size, frame).a)
@@ -91,9 +102,11 @@ def _templates(
             for angle in angles:
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
-                    templates.append(_Template(example, place, turn))
-                    windows.append(cut(image, turn, (_SIDE, _SIDE)))
-                    masks.append(_mask(turn, points, abs(fit.a)))
+                    window, mask = cut(image, turn, (_SIDE, _SIDE)), _mask(turn, points, abs(fit.a))
+                    for mirrored in (False, True)[: 1 + task.mirrored]:
+                        templates.append(_Template(example, place, turn, mirrored))
+                        windows.append(window[:, ::-1] if mirrored else window)
+                        masks.append(mask[:, ::-1] if mirrored else mask)
     return templates, np.stack(windows), masks
 
 
@@ -131,34 +144,46 @@ def _kernels(directions: Directions, maps: np.ndarray, masks: np.ndarray) -> np.
     return np.moveaxis(np.asarray(_columns(directions, maps)) * weights[..., None], 0, -1).astype(np.float32)
 
 
-@jax.jit
-def _correlate(directions: Directions, maps: jax.Array, kernels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the template that fits best, and the cell (column, row) of the photograph at its first cell."""
+@partial(jax.jit, static_argnames="turns")
+def _correlate(
+    directions: Directions, maps: jax.Array, kernels: jax.Array, *, turns: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the scores of the best templates as they are and mirrored, their numbers, and where they are.
+
+    That is the cell (column, row) of the photograph at the template's first one.
+    """
     reach = kernels.shape[0] // 2
     padding = ((reach, reach), (reach, reach))
     numbers = ("NHWC", "HWIO", "NHWC")
     heat = jax.lax.conv_general_dilated(
         _columns(directions, maps), kernels, (1, 1), padding, dimension_numbers=numbers
     )[0]
-    best = heat.argmax()
-    row, column, template = jnp.unravel_index(best, heat.shape)
-    return template, jnp.stack([column, row]) - reach
+    by_turns = jnp.moveaxis(heat.reshape(*heat.shape[:2], -1, turns), -1, 0)
+    row, column, template = jnp.unravel_index(by_turns.reshape(turns, -1).argmax(axis=1), by_turns.shape[1:])
+    return by_turns.max(axis=(1, 2, 3)), template, jnp.stack([column, row], axis=1) - reach
 
 
-def _carry(template: _Template, cell, image, to_frame: Similarity, align: Weights) -> FoundShape:
+def _carry(
+    template: _Template, cell: np.ndarray, image: Image, to_frame: Similarity, align: Weights,
+    swaps: Sequence[int],
+) -> FoundShape:  # fmt: skip
     """Align the upright windows of a labelled and of a found object, and carry the points."""
-    # Cells are 8 pixels: the template's first cell lies on the found one.
-    in_frame = Similarity(1 + 0j, complex(*(cell * 8.0)))
-    to_photograph = to_frame.inverse @ in_frame @ template.turn
     example = template.example
     fit, points = example.fits[template.place], example.objects[template.place]
     window = centered(fit.b, 0.0, _FLOW_OBJECT_PX / abs(fit.a), _FLOW_SIDE)
-    other = window @ to_photograph.inverse
+    to_flow = window @ template.turn.inverse
+    if template.mirrored:
+        to_flow = to_flow.between_mirrored(_SIDE, _FLOW_SIDE)
+    # Cells are 8 pixels: the template's first cell lies on the found one.
+    other = to_flow @ Similarity(1 + 0j, complex(*(-8.0 * cell))) @ to_frame
     size = (_FLOW_SIDE, _FLOW_SIDE)
     a, b = cut(example.load(), window, size), cut(image, other, size)
+    if template.mirrored:
+        b = np.ascontiguousarray(b[:, ::-1])
     alignment = align_photographs(a, b, align.params, network=align.network)
     carried = carry_to_b(points_of(window.move(points)), alignment)
     absent = np.isnan(carried.confidence)
-    return FoundShape(
-        other.inverse(carried.b_px), np.where(absent, 0, carried.confidence), absent.astype(float)
-    )
+    shape = FoundShape(carried.b_px, np.where(absent, 0, carried.confidence), absent.astype(float))
+    if template.mirrored:
+        shape = shape.mirror(_FLOW_SIDE, swaps)
+    return shape._replace(mirrored=example.mirrored[template.place] != template.mirrored).moved(other.inverse)

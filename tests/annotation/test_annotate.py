@@ -13,7 +13,7 @@ from convcorr_jax.annotation import AnnotationModel
 from convcorr_jax.annotation.template import match_template
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import load_fitted, read_image, save_fitted
+from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
 from convcorr_jax.keypoints import FACE, KeypointModel
 from convcorr_jax.labels import LabelledObject, LabelledPhotograph, Labels
 from tests.builders.command_line import assert_refused, needs_weights, run
@@ -123,7 +123,7 @@ def test_a_photograph_is_opened_upright(tmp_path):
 def test_a_template_carries_the_points_of_its_own_object(little, tmp_path):
     pair, single = paste_objects(tmp_path, [[15, 0], [60]]).items()
     labels = Labels(NAMES, (LabelledPhotograph(pair[0], tuple(map(LabelledObject, pair[1]))),))
-    examples, shape = annotating._examples(labels)
+    examples, shape = annotating._examples(labels, may_be_mirrored=False)
     (example,) = examples
     # The second object has no horn, which tells the two apart.
     objects = (example.objects[0], np.where(np.arange(4) == 3, np.nan, example.objects[1]))
@@ -138,6 +138,43 @@ def test_a_template_carries_the_points_of_its_own_object(little, tmp_path):
     assert known[:3].all()
     assert np.linalg.norm(found.points - single[1][0], axis=1)[known].max() < 10
     np.testing.assert_array_equal(found.absent, ~known)
+
+
+def flipped(path, points):
+    """Write the mirrored photograph, and return its path and points."""
+    picture = read_image(path)
+    target = path.with_name(f"flipped_{path.name}")
+    write_image(target, np.ascontiguousarray(picture[:, ::-1]))
+    swaps = list(annotating._swaps(NAMES))
+    return target, (points * (-1, 1) + (picture.shape[1] - 1, 0))[:, swaps]
+
+
+def test_a_template_finds_a_mirrored_object(little, tmp_path):
+    example, plain, other = paste_objects(tmp_path, [[0], [40], [-70]]).items()
+    labels = Labels(NAMES, (LabelledPhotograph(example[0], tuple(map(LabelledObject, example[1]))),))
+    truth = [plain, flipped(*plain), flipped(*other)]
+    examples, shape = annotating._examples(labels, may_be_mirrored=True)
+    photographs = [annotating._open(path).photograph for path, _ in truth]
+    weights, align = load("vgg16"), load("alexnet")
+    task, _ = annotating._task(labels, examples, shape, photographs, weights, rotate="auto", mirror=None)
+    assert task.mirrored
+    found = match_template(examples, photographs, task=task, search=weights, align=align)
+    assert [one.mirrored for one in found] == [False, True, True]
+    for one, (_, (points,)) in zip(found, truth, strict=True):
+        assert np.median(np.linalg.norm(one.points - points, axis=1)) < 8
+
+
+@pytest.mark.slow
+def test_examples_of_both_sides_find_objects_of_both(tmp_path):
+    drawn = list(paste_objects(tmp_path, [[angle] for angle in ANGLES]).items())
+    truth = dict(one if number % 2 else flipped(*one) for number, one in enumerate(drawn))
+    labels = write_labels(tmp_path / "examples.csv", dict(list(truth.items())[:5]))
+    paths = [str(path) for path in truth]
+    ended = run("annotate", *paths, "--examples", labels, "--out", tmp_path / "out", "--json")
+    assert ended.status == 0
+    assert json.loads(ended.out)["method"] == "two stages"
+    far = errors(points_of(tmp_path / "out" / "points.csv"), dict(list(truth.items())[5:]))
+    assert max(each.max() for each in far.values()) < 4
 
 
 @pytest.mark.slow

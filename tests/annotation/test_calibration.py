@@ -11,10 +11,10 @@ CONFIDENCE = np.linspace(0.01, 0.99, 50)[:, None]
 
 
 def drawn(rng, count, *, points=3):
-    """Confidence, and errors that fall with it and are larger for the last point."""
+    """Errors that fall with confidence and are larger for the last point, confidence, and no absent point."""
     confidence = rng.uniform(0.05, 0.99, (count, points))
     scale = 0.02 + 0.15 * (1 - confidence)
-    return scale * np.arange(1, points + 1) * rng.lognormal(0, 0.7, (count, points)), confidence
+    return scale * np.arange(1, points + 1) * rng.lognormal(0, 0.7, (count, points)), confidence, 0 * confidence
 
 
 @pytest.mark.parametrize("count", [12, 60])
@@ -22,7 +22,7 @@ def test_radii_hold_nine_of_ten(rng, count):
     held = []
     for _ in range(60):
         calibration = calibrate(*drawn(rng, count))
-        errors, confidence = drawn(rng, 400)
+        errors, confidence, _ = drawn(rng, 400)
         held.append(errors <= calibration.radius(confidence))
     # Within about three standard deviations over calibrations; each point has its own radius from 19 on.
     assert np.mean(held) == pytest.approx(COVERAGE, abs=0.025)
@@ -40,27 +40,39 @@ def test_radii_fall_and_probabilities_rise_with_confidence(rng):
 
 
 def test_few_objects_have_no_radius(rng):
-    errors, confidence = drawn(rng, 8)
-    calibration = calibrate(errors, confidence)
+    errors, confidence, absent = drawn(rng, 8)
+    calibration = calibrate(errors, confidence, absent)
     assert np.isnan(calibration.radius(confidence)).all()
     assert np.isfinite(calibration.right(confidence)).all()
-    assert calibrate(errors * np.nan, confidence) == Calibration()
+    assert calibrate(errors * np.nan, confidence, absent) == Calibration()
     np.testing.assert_allclose(Calibration().right(confidence), confidence)
 
 
 def test_probabilities_are_near_the_shares_that_are_right(rng):
     calibration = calibrate(*drawn(rng, 1000))
-    errors, confidence = drawn(rng, 4000)
+    errors, confidence, _ = drawn(rng, 4000)
     sure = confidence > 0.9
     assert calibration.right(confidence)[sure].mean() == pytest.approx((errors[sure] <= RIGHT).mean(), abs=0.05)
 
 
 def test_json_keeps_all_numbers(rng):
-    errors, confidence = drawn(rng, 20)
-    errors[4:, 1] = np.nan
-    for calibration in (calibrate(errors, confidence), calibrate(errors[:3], confidence[:3]), Calibration()):
+    errors, confidence, absent = drawn(rng, 20)
+    errors[4:, 1], absent[4:, 1] = np.nan, 0.3
+    some, few = calibrate(errors, confidence, absent), calibrate(errors[:3], confidence[:3], absent[:3])
+    for calibration in (some, few, Calibration()):
         stored = Calibration.from_json(json.loads(json.dumps(calibration.to_json(), allow_nan=False)))
         np.testing.assert_equal(stored.to_json(), calibration.to_json())
         np.testing.assert_equal(
             stored.radius(CONFIDENCE * np.ones(3)), calibration.radius(CONFIDENCE * np.ones(3))
         )
+
+
+def test_points_are_called_absent_where_held_out_ones_were(rng):
+    errors, confidence, absent = drawn(rng, 40)
+    errors[:10, 2] = np.nan
+    absent[:] = rng.uniform(0, 0.15, absent.shape)
+    absent[:10, 2] = rng.uniform(0.2, 0.4, 10)
+    above = calibrate(errors, confidence, absent).absent
+    assert 0.15 < above < 0.25
+    # Two absent points are too few to choose by.
+    assert calibrate(errors[8:], confidence[8:], absent[8:]).absent == 0.5

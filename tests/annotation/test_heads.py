@@ -42,19 +42,21 @@ def test_a_prior_of_places_chooses_among_peaks():
     assert (chosen.cells.tolist(), chosen.probability.tolist()) == ([[[5, 6]]], [[0.3]])
 
 
-def test_a_head_learns_points_and_that_they_are_absent(rng):
+@pytest.mark.parametrize("context", [False, True])
+def test_a_head_learns_points_and_that_they_are_absent(rng, context):
+    design = heads.Design(32, context, 0.2)
     features, cells = synthetic(rng)
     # In every third window, the second point is absent, and its channel is dark.
     features[0][::3, ..., 1], cells[::3, :, 1] = 0, np.nan
     targets = heads.Targets(cells, np.ones((24, 2), np.float32))
     before = heads._step._cache_size()
-    params = heads.fit(features, targets, steps=150)
+    params = heads.fit(design, features, targets, steps=150)
     assert heads._step._cache_size() - before == 1
 
     def loss(params):
-        return float(heads._loss(params, tuple(map(jnp.asarray, features)), cells, targets.known, None))
+        return float(heads._loss(params, tuple(map(jnp.float32, features)), cells, targets.known, None))
 
-    assert loss(params) < 0.6 * loss(heads.init(jax.random.key(0), CHANNELS, 2))
+    assert loss(params) < 0.6 * loss(heads.init(jax.random.key(0), design, CHANNELS, 2))
     heat = heads.predict(params, features)
     np.testing.assert_allclose(heat.cells.sum(axis=(1, 2)) + heat.absent, 1, atol=1e-4)
     assert ((heat.absent > 0.5) == np.isnan(cells[:, 0, :, 0])).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
+from convcorr_jax.annotation.shape import Similarity, find_mirrored, is_chiral, mirror_shape
 from convcorr_jax.errors import InputError
 
 
@@ -65,3 +66,29 @@ def test_the_residual_tells_rigid_from_articulated_sets(rng):
     assert loose > 0.05
     assert np.isnan(shape_residual([base]))
     assert np.isnan(shape_residual([base[:2], 2 * base[:2]]))
+
+
+def test_mirrored_copies_are_found_whatever_the_most_complete_shape_is(rng):
+    base, swaps = shape(rng), (1, 0, 2, 3, 4, 5)
+    plain = copies(base, rng, 5, noise=0.02)
+    some = [mirror_shape(one, swaps) if k in (1, 4) else one for k, one in enumerate(plain)]
+    some[0], some[2] = (np.where(np.arange(6) == k, np.nan, some[k]) for k in (0, 2))
+    assert find_mirrored(some, swaps) == [False, True, False, False, True]
+    np.testing.assert_allclose(mirror_shape(mirror_shape(base, swaps), swaps), base)
+    assert is_chiral(base, swaps)
+
+
+def test_shapes_with_two_equal_sides_are_no_mirrored_copies(rng):
+    nose, eye, ear = 0j, 0.3 + 0.4j, 1 + 0.7j
+    base = np.array([nose, eye, -eye.conjugate(), ear, -ear.conjugate()])
+    swaps = (0, 2, 1, 4, 3)
+    assert not is_chiral(base, swaps)
+    assert not any(find_mirrored(copies(base, rng, 6, noise=0.02), swaps))
+
+
+def test_a_map_between_mirrored_images_is_the_map_of_their_pixels(rng):
+    fit = Similarity(1.3 - 0.4j, 20 + 5j)
+    points = rng.uniform(0, 50, (7, 2))
+    flip = np.array([-1, 1])
+    mirrored = fit.between_mirrored(64, 96)(points * flip + (63, 0))
+    np.testing.assert_allclose(mirrored, fit(points) * flip + (95, 0))

@@ -13,7 +13,8 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from convcorr_jax.annotation import heads, template
+from convcorr_jax.annotation import template
+from convcorr_jax.annotation.methods import METHODS
 from convcorr_jax.io import write_image, written_whole
 
 NAMES = ("nose", "tail", "fin", "horn")
@@ -49,7 +50,9 @@ def learning_little() -> Iterator[None]:
             patched.setattr(annotating, name, number)
         patched.setattr(template, "_ANGLES", 12)
         patched.setattr(template, "_SCALES", (1.0,))
-        patched.setattr(heads, "_CHANNELS", 12)
+        for method in METHODS.values():
+            few_channels = tuple(one._replace(channels=12) for one in method.designs)
+            patched.setattr(method, "designs", few_channels)
         jax.clear_caches()
         jax.config.update("jax_disable_most_optimizations", False)
         yield
