@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -69,21 +69,25 @@ def find_objects(
     """
     peaks = _peaks(heat, _PEAKS if objects <= _PEAKS else objects + 2)
     a, b = _pairs(peaks, mean, sizes_px)
+    left = np.argsort(-_scores(peaks, mean, a, b))
     found: list[Hypothesis] = []
-    for row in np.argsort(-_scores(peaks, mean, a, b))[:_LOOKED_AT]:
+    for _ in range(_LOOKED_AT):
+        if not len(left) or len(found) == objects:
+            break
+        row, left = left[0], left[1:]
         one = _refitted(peaks, mean, Similarity(complex(a[row]), complex(b[row])), sizes_px)
         if abs(np.angle(one.fit.a)) > max(1.2 * angle_range, 0.1) and angle_range < np.pi:
             continue
-        if all(_differ(one.fit, other.fit) for other in found):
+        if all(_is_apart(one.fit.a, one.fit.b, other.fit) for other in found):
             found.append(one)
-        if len(found) == objects:
-            break
+            left = left[_is_apart(a[left], b[left], one.fit)]
     return sorted(found, key=lambda one: -one.score)
 
 
-def _differ(one: Similarity, other: Similarity) -> bool:
-    turned = abs(np.angle(one.a / other.a)) > _TURNED
-    return bool(turned or abs(one.b - other.b) > _ELSEWHERE * min(abs(one.a), abs(other.a)))
+def _is_apart(a: Any, b: Any, other: Similarity) -> Any:
+    """Return whether similarities ``a, b`` lie elsewhere than another one, or are turned otherwise."""
+    turned = np.abs(np.angle(a / other.a)) > _TURNED
+    return turned | (np.abs(b - other.b) > _ELSEWHERE * np.minimum(np.abs(a), abs(other.a)))
 
 
 def _pairs(peaks: _Peaks, mean: np.ndarray, sizes_px: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,14 +12,19 @@ MEAN = MEAN - MEAN.mean()
 CELLS = (48, 64)
 
 
-def heat_of(*fits, distractors=()):
+def heat_of(*fits, distractors=(), mean=MEAN, strengths=None):
     """Gaussian peaks of probability at the points of shapes, and others of a point at a pixel."""
     rows, columns = np.mgrid[: CELLS[0], : CELLS[1]]
-    heat = np.full((*CELLS, len(MEAN)), 1e-5)
-    marks = [(k, place) for fit in fits for k, place in enumerate(points_of(fit.a * MEAN + fit.b))]
-    for k, place in (*marks, *distractors):
+    heat = np.full((*CELLS, len(mean)), 1e-5)
+    strengths = strengths or [1.0] * len(fits)
+    marks = [
+        (k, place, strength)
+        for fit, strength in zip(fits, strengths, strict=True)
+        for k, place in enumerate(points_of(fit.a * mean + fit.b))
+    ]
+    for k, place, strength in (*marks, *((*each, 1.0) for each in distractors)):
         x, y = cells_of(np.asarray(place, float))
-        heat[..., k] += np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 2)
+        heat[..., k] += strength * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 2)
     return heat / heat.sum(axis=(0, 1))
 
 
@@ -59,6 +64,18 @@ def test_several_objects_are_found_once_each_the_best_first():
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     for fit in fits:
         assert_at(min(found, key=lambda one: abs(one.fit.b - fit.b)), fit)
+
+
+def test_an_object_of_many_points_does_not_hide_the_others(rng):
+    mean = rng.normal(size=15) + 1j * rng.normal(size=15)
+    mean = (mean - mean.mean()) / np.abs(mean[:, None] - mean).max()
+    fits = [turned(50, 5, 40, 45), turned(55, -5, 130, 120), turned(48, 0, 210, 60)]
+    # Two more peaks near each of the first object's make several hundred pairs that fit it.
+    near = [turned(50, 5, 40 + 13, 45), turned(50, 5, 40, 45 + 13)]
+    heat = heat_of(*fits, *near, mean=mean, strengths=[1.0, 0.2, 0.05, 0.9, 0.9])
+    found = find_objects(heat, mean, sizes_px=(30.0, 80.0), angle_range=0.3, objects=9)
+    for fit in fits:
+        assert min(abs(one.fit.b - fit.b) for one in found) < STRIDE_PX
 
 
 def test_sizes_and_angles_are_limited():
