@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Config:
     per: tuple[str, ...] = ("px",)
     """What distances are measured in: px, extent (the longer side of the box around the true points of each
     object), or the distance between two named points, such as leftEye rightEye."""
+    start: Literal["none", "person"] = "none"
+    """With person, the package's person cascade is tried, too."""
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
@@ -67,6 +69,7 @@ def main(config: Config) -> Path:
         found = annotate(
             replace(labels, photographs=tuple(chosen)), [one.path for one in others],
             search=search, align=align, seed=config.seed + draw,
+            start=None if config.start == "none" else config.start,
         )  # fmt: skip
         scores = score(found.found.photographs, others, within=config.within, length=length)
         method = found.model.method.name

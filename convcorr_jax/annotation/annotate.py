@@ -13,10 +13,8 @@ from jaxtyping import Complex, Float
 from convcorr_jax import coords, images
 from convcorr_jax.annotation.calibration import RIGHT, Calibration, calibrate
 from convcorr_jax.annotation.methods import (
-    METHODS,
     WHOLE_PX,
     FoundShape,
-    Method,
     OneStage,
     Photograph,
     Task,
@@ -26,6 +24,7 @@ from convcorr_jax.annotation.methods import (
     see,
 )
 from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel
+from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
     MeanShape,
@@ -105,6 +104,7 @@ def annotate(
     rotate: Literal["auto", "off"] = "auto",
     mirror: bool | None = None,
     method: Literal["one stage", "two stages"] | None = None,
+    start: Literal["person"] | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Annotations:
@@ -123,8 +123,12 @@ def annotate(
         align: the weights of the network that aligns windows.
         rotate: search all angles if there is one example, or if examples turn by more than 23 degrees from
             their mean; or, with "off", only angles up to 14 degrees.
-        mirror: learn from mirrored copies, too; by default if names say which points are left and right.
+        mirror: learn from mirrored copies, too; by default if names say which points are left and right, if
+            some examples are mirrored copies of others (`find_mirrored`), or, with fewer than five examples,
+            if mirrored templates fit better.
         method: the heads; by default they are chosen.
+        start: with "person", the package's person cascade is an entrant, and is used with fewer than five
+            examples.
         progress: called with the name of each stage.
 
     Raises:
@@ -139,13 +143,15 @@ def annotate(
     copies = [one.photograph for one in opened]
     examples, shape = _examples(labels, may_be_mirrored=mirror is not False)
     task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
-    if len(examples) < FEW:
+    calibration, comparisons = Calibration(), ()
+    if len(examples) < FEW and start:
+        fitted = _plan(PersonCascade.name, task, examples)
+    elif len(examples) < FEW:
         progress("template and flow")
         first = match_template(examples, copies, task=task, search=search, align=align)
         fitted = _from_few(task, examples, copies, first, method, seed)
-        calibration, comparisons = Calibration(), ()
     else:
-        names = [method] if method else _entrants(task, residual)
+        names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
         fitted, calibration, comparisons = _from_many(task, examples, names, seed=seed, progress=progress)
     model = AnnotationModel(labels.names, labels.category, labels.skeleton, fitted, calibration)
     progress("photographs")
@@ -223,6 +229,7 @@ def _task(
     sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
     expected = _UNKNOWN_RESIDUAL if np.isnan(residual) else residual
     task = Task(
+        names=labels.names,
         mean=shape.points,
         swaps=swaps,
         mirror=any(flags) or swaps != tuple(range(len(swaps))) if mirror is None else mirror,
@@ -335,7 +342,7 @@ def _held_out(
 ) -> _HeldOut:
     folds = np.arange(len(examples)) % min(_FOLDS, len(examples))
     photographs = [Photograph(example.load, example.size) for example in examples]
-    seen = see(photographs, planned.frame, planned.task.extract)
+    seen = see(photographs, planned)
     errors, confidence, absent, scores, true = [], [], [], [], []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()

@@ -1,8 +1,7 @@
 """The methods that find objects and their points: on the whole photograph, or first where and then exactly."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -86,6 +85,7 @@ class Photograph(NamedTuple):
 class Task:
     """What is the same for all methods."""
 
+    names: tuple[str, ...]
     mean: Complex[np.ndarray, " n"]
     """The mean shape; its diameter is 1."""
     swaps: tuple[int, ...]
@@ -121,11 +121,6 @@ def frame_size(aspect: float, area: float) -> tuple[int, int]:
     return height, width
 
 
-def see(photographs: Sequence[Photograph], frame: Sequence[int], extract: Extractor) -> Features:
-    """Compute the features of whole photographs in a frame."""
-    return extract(cut(one.load(), frame_of(one.size, frame), frame) for one in photographs)
-
-
 def _shapes(heat: heads.Heat, prior: np.ndarray | None = None) -> Iterator[FoundShape]:
     """Yield the best places of the points of each window, in its pixels."""
     best = heads.best(heat.cells, prior=prior)
@@ -148,15 +143,17 @@ def _outside(candidate: _Candidate, size: Sequence[int]) -> Bool[np.ndarray, "h 
     return outside[:, ::-1] if candidate.mirrored else outside
 
 
-Kind = TypeVar("Kind", bound="_Heads")
+Kind = TypeVar("Kind", bound="FittedHeads")
 
 
 @dataclass(frozen=True, eq=False)
-class _Heads:
+class FittedHeads:
     """What methods share: the frame in which a photograph is seen as a whole, and heads that are fitted."""
 
     designs: ClassVar[tuple[heads.Design, ...]]
     """Of each head."""
+    sees: ClassVar[bool] = True
+    """Whether it needs features of whole photographs."""
 
     task: Task
     frame: tuple[int, int]
@@ -172,8 +169,16 @@ class _Heads:
         return replace(self, params=tuple(fitted))
 
 
+def see(photographs: Sequence[Photograph], method: FittedHeads) -> Features:
+    """Compute the features of whole photographs that a method needs, in its frame."""
+    if not method.sees:
+        return ()
+    frame = method.frame
+    return method.task.extract(cut(one.load(), frame_of(one.size, frame), frame) for one in photographs)
+
+
 @dataclass(frozen=True, eq=False)
-class OneStage(_Heads):
+class OneStage(FittedHeads):
     """A head that sees the whole photograph: for one object whose parts move on their own."""
 
     name: ClassVar[str] = "one stage"
@@ -203,7 +208,7 @@ class OneStage(_Heads):
 
 
 @dataclass(frozen=True, eq=False)
-class TwoStages(_Heads):
+class TwoStages(FittedHeads):
     """A head that finds where objects are and how they are turned, and one that sees each of them upright."""
 
     name: ClassVar[str] = "two stages"
@@ -310,8 +315,3 @@ class TwoStages(_Heads):
             if apart and (not kept or one.score >= self.task.least_score):
                 kept.append(one)
         return kept[: self.task.objects]
-
-
-Method = OneStage | TwoStages
-METHODS: Mapping[str, type[Method]] = MappingProxyType({kind.name: kind for kind in (OneStage, TwoStages)})
-"""The methods by their names."""

@@ -11,7 +11,8 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import Calibration
-from convcorr_jax.annotation.methods import METHODS, FoundShape, Method, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
 from convcorr_jax.backbone import channels
@@ -52,7 +53,7 @@ class AnnotationModel:
         found: list[list[FoundShape]] = []
         for start in range(0, len(photographs), _TOGETHER):
             chunk = photographs[start : start + _TOGETHER]
-            found += self.method.predict(chunk, see(chunk, self.method.frame, self.method.task.extract))
+            found += self.method.predict(chunk, see(chunk, self.method))
         return found
 
     def find_objects(self, images: Sequence[Image]) -> list[list[FoundObject]]:
@@ -116,6 +117,7 @@ class AnnotationModel:
             for layer in LAYERS
         ]
         task = Task(
+            names=tuple(facts["names"]),
             mean=complex_of(arrays["mean"].astype(float)),
             extract=Extractor(load(_NETWORK), tuple(Directions(**each) for each in own)),
             **{name: facts[name] for name in _OF_TASK} | {"swaps": tuple(facts["swaps"])},

@@ -85,7 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (11, 2040),
+    "annotation": (12, 2160),
     "backbone": (13, 1973),
     "cli": (12, 2500),
     "datasets": (43, 6947),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
     "tasks": (46, 8880),
-    "tests": (266, 34760),
+    "tests": (268, 34760),
     "top level": (8, 1135),
     "train": (4, 260),
 }

@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from convcorr_jax.annotation import template
-from convcorr_jax.annotation.methods import METHODS
+from convcorr_jax.annotation.people import METHODS
 from convcorr_jax.io import write_image, written_whole
 
 NAMES = ("nose", "tail", "fin", "horn")
