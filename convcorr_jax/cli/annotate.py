@@ -124,9 +124,7 @@ class Annotate:
         chosen = f"Method: {annotations.model.method.name}"
         if annotations.comparisons:
             figures = ", ".join(f"{one.right:.0%} by {one.method}" for one in annotations.comparisons)
-            lines += [
-                f"{chosen}. Of held-out examples' points, right within {RIGHT:.0%} of the object: {figures}."
-            ]
+            lines += [f"{chosen}. Of held-out points, right within {RIGHT:.0%} of the object: {figures}."]
         else:
             after = "" if self.start == "person" else ", after a template and flow"
             lines += [
