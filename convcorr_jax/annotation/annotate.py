@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax import coords, images
 from convcorr_jax.annotation.calibration import RIGHT, Calibration, calibrate
@@ -195,12 +195,21 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
             f"no example shows the point {never[0]!r}; label it once, or leave it out of the labels"
         )
     examples, left = [], iter(flags)
-    for one, some in zip(opened, shapes, strict=True):
-        usable = [(each, next(left)) for each in some]
-        usable = [each for each in usable if np.isfinite(each[0] + shape.points).any()]
+    for one, some, labelled in zip(opened, shapes, labels.photographs, strict=True):
+        objects = [(each, next(left), own.mask) for each, own in zip(some, labelled.objects, strict=True)]
+        usable = [each for each in objects if np.isfinite(each[0] + shape.points).any()]
         if usable:
-            examples.append(_example(one.photograph, usable, shape.points, swaps))
+            example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps)
+            masks = tuple(_mask_of_copy(mask, example.size) for *_, mask in usable)
+            examples.append(example._replace(masks=masks))
     return examples, shape
+
+
+def _mask_of_copy(mask: Bool[np.ndarray, "h w"] | None, size: tuple[int, int]) -> np.ndarray | None:
+    """Return a photograph's mask in the pixels of its copy."""
+    if mask is None or mask.shape == size:
+        return mask
+    return images.resize(mask[..., None].astype(np.uint8).repeat(3, axis=2) * 255, size).image[..., 0] > 127
 
 
 def _example(
@@ -210,7 +219,7 @@ def _example(
     means = mean, mirror_shape(mean, swaps)
     shapes, flags = zip(*objects, strict=True)
     fits = tuple(fit_similarity(means[flag], shape) for shape, flag in objects)
-    return Example(photograph.load, photograph.size, shapes, fits, flags, weight)
+    return Example(photograph.load, photograph.size, shapes, fits, flags, (None,) * len(fits), weight)
 
 
 def _task(

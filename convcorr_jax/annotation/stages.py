@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.shape import Similarity, points_of
@@ -25,6 +25,8 @@ class Example(NamedTuple):
     """The similarity of the mean shape, or of its mirrored copy, to each object."""
     mirrored: tuple[bool, ...]
     """Which objects are mirrored copies."""
+    masks: tuple[Bool[np.ndarray, "_ _"] | None, ...]
+    """The pixels of each object, where they are known."""
     weight: float = 1.0
     """How much the labels count: less than 1 for those that a method found itself."""
 

@@ -1,8 +1,9 @@
 """One labelled photograph: its object as a turned and scaled template, and flow in the window that it finds.
 
-The template is a window of descriptors around the labelled object, of which only the cells in the hull of its
-points count, so that its background does not vote. Its correlation with a photograph's descriptors at all
-places, angles and scales says where the object is; the flow between the upright windows carries the points.
+The template is a window of descriptors around the labelled object, of which only the cells in its mask
+count, or in the hull of its points, so that its background does not vote. Its correlation with a photograph's
+descriptors at all places, angles and scales, and mirrored, says where the object is; the flow between the
+upright windows carries the points.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 from scipy.spatial import Delaunay, QhullError
 
-from convcorr_jax import coords
+from convcorr_jax import coords, images
 from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, frame_of, frame_size
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.stages import Example
@@ -98,11 +99,13 @@ def _templates(
     templates, windows, masks = [], [], []
     for example in examples:
         image, scale = example.load(), abs(frame_of(example.size, frame).a)
-        for place, (fit, points) in enumerate(zip(example.fits, example.objects, strict=True)):
+        objects = zip(example.fits, example.objects, example.masks, strict=True)
+        for place, (fit, points, known) in enumerate(objects):
             for angle in angles:
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
-                    window, mask = cut(image, turn, (_SIDE, _SIDE)), _mask(turn, points, abs(fit.a))
+                    window = cut(image, turn, (_SIDE, _SIDE))
+                    mask = _hull(turn, points, abs(fit.a)) if known is None else _own_cells(turn, known)
                     for mirrored in (False, True)[: 1 + task.mirrored]:
                         templates.append(_Template(example, place, turn, mirrored))
                         windows.append(window[:, ::-1] if mirrored else window)
@@ -110,7 +113,15 @@ def _templates(
     return templates, np.stack(windows), masks
 
 
-def _mask(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: float) -> Bool[np.ndarray, "h w"]:
+def _own_cells(turn: Similarity, mask: Bool[np.ndarray, "_ _"]) -> Bool[np.ndarray, "h w"]:
+    """Return the cells of a template whose middles are in the mask of the object; all, if none is."""
+    count = _SIDE // 8
+    places = turn.inverse(coords.cell_grid((count, count)) * 8 + 3.5)
+    inside = images.sample(mask[..., None].astype(float), places)[..., 0] > 0.5
+    return inside & coords.inside(places, coords.whole_image(mask.shape)) if inside.any() else ~inside
+
+
+def _hull(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: float) -> Bool[np.ndarray, "h w"]:
     """Return the cells of a template within the dilated hull of the points."""
     known = points[np.isfinite(points)]
     circle = _DILATION * diameter_px * np.exp(2j * np.pi * np.arange(16) / 16)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convcorr_jax.annotation import Annotations
     from convcorr_jax.labels import Labels
 
+_COLLECTED = "CollectedData_convcorr.csv"
 _NAMED = 5
 
 
@@ -69,8 +70,9 @@ class Annotate:
             raise InputError("Missing from convcorr annotate: --examples, labelled photographs (see --help)")
         names = ("sheet.png", "points.csv", "points.json", "label_studio.json", "review.html", "model.npz")
         figure, *others = (self.out / name for name in names)
-        read = [*paths, *self.examples, *self.points]
-        arguments.check_outputs(figure, others, read=read, folder=self.out)
+        read, collected = [*paths, *self.examples, *self.points], self.out / _COLLECTED
+        outputs = [*others, collected, collected.with_suffix(".h5"), self.out / "model.json"]
+        arguments.check_outputs(figure, outputs, read=read, folder=self.out)
         labels = self._labels()
         with status("loading") as set_status:
             from convcorr_jax.annotation import annotate
@@ -104,7 +106,7 @@ class Annotate:
         labels.write_table(out / "points.csv", found)
         labels.write_coco(out / "points.json", found)
         labels.write_label_studio(out / "label_studio.json", found)
-        labels.write_deeplabcut(out / "CollectedData_convcorr.csv", found)
+        labels.write_deeplabcut(out / _COLLECTED, found)
         save_fitted(out / "model.npz", annotations.model)
         write_image(out / "sheet.png", report.found_sheet(found))
         with written_whole(out / "review.html") as temporary:
@@ -127,10 +129,8 @@ class Annotate:
             lines += [f"{chosen}. Of held-out points, right within {RIGHT:.0%} of the object: {figures}."]
         else:
             after = "" if self.start == "person" else ", after a template and flow"
-            lines += [
-                f"{chosen}{after}. {examples} of the {FEW} examples from which on errors "
-                "can be estimated: how sure points are is not calibrated."
-            ]
+            short = f"{examples} of the {FEW} examples from which on errors can be estimated"
+            lines += [f"{chosen}{after}. {short}: how sure points are is not calibrated."]
         if any(q == q for q in annotations.model.calibration.quantiles):
             lines += [f"The radius of a point holds the true one in {COVERAGE:.0%} of cases."]
         first = sorted((one for one in found if one.verdict != "labelled"), key=lambda one: one.rank or 0)[

@@ -9,7 +9,8 @@ import pytest
 from PIL import ExifTags
 from PIL import Image as PillowImage
 
-from convcorr_jax.annotation import AnnotationModel
+from convcorr_jax.annotation import AnnotationModel, template
+from convcorr_jax.annotation.shape import Similarity
 from convcorr_jax.annotation.template import match_template
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
@@ -138,6 +139,19 @@ def test_a_template_carries_the_points_of_its_own_object(little, tmp_path):
     assert known[:3].all()
     assert np.linalg.norm(found.points - single[1][0], axis=1)[known].max() < 10
     np.testing.assert_array_equal(found.absent, ~known)
+
+
+def test_only_the_cells_of_a_mask_count():
+    mask = np.zeros((120, 160), bool)
+    mask[41:77, 50:] = True
+    # The template shows the photograph's pixels from (60, 20) on.
+    shown = template._own_cells(Similarity(1 + 0j, -60 - 20j), mask)
+    rows, columns = np.mgrid[:14, :14] * 8 + 3.5
+    expected = (rows + 20 >= 41) & (rows + 20 < 77) & (columns + 60 < 160)
+    np.testing.assert_array_equal(shown, expected)
+    assert template._own_cells(Similarity(1 + 0j, 0j), mask & False).all()
+    half = annotating._mask_of_copy(mask, (60, 80))
+    assert half.mean() == pytest.approx(mask.mean(), abs=0.02)
 
 
 def flipped(path, points):

@@ -13,6 +13,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Record, load_image, read_pairs, read_records
 from convcorr_jax.datasets.loading import find_folder
 from convcorr_jax.io import read_image
+from convcorr_jax.labels import read_labels
 from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.transfer.scores import warp_photographs
 
@@ -49,22 +50,16 @@ def known_pairs(*, count: int, seed: int, data_root: Path | None) -> Iterator[Kn
     folder = find_folder("dlc_openfield", data_root=data_root)
     with (folder / "split.csv").open() as stream:
         training = {row["image"] for row in csv.DictReader(stream) if row["split"] == "train"}
-    frames = folder / "labeled-data" / "m4s1"
-    with (frames / "CollectedData_Pranav.csv").open() as stream:
-        rows = [row for row in list(csv.reader(stream))[3:] if Path(row[0]).name in training]
-    for a, b in _drawn(rng, len(rows), count):
-        (photograph_a, points_a), (photograph_b, points_b) = (_frame(frames, rows[row]) for row in (a, b))
-        yield Known("static", "static", photograph_a, photograph_b, points_a, points_b, _MOUSE_PX)
+    frames = [one for one in read_labels(folder).photographs if one.path.name in training]
+    for a, b in _drawn(rng, len(frames), count):
+        photographs = read_image(frames[a].path), read_image(frames[b].path)
+        points_a, points_b = frames[a].objects[0].points, frames[b].objects[0].points
+        yield Known("static", "static", *photographs, points_a, points_b, _MOUSE_PX)
     paths = sorted((find_folder("imagenet_sample", data_root=data_root) / "images").iterdir())
     for a, b in _drawn(rng, len(paths), 2 * count):
         picture = read_image(paths[a])
         points = rng.uniform(0.1, 0.9, (_POINTS_OF_UNRELATED, 2)) * picture.shape[1::-1]
         yield Known("unrelated", "unrelated", picture, read_image(paths[b]), points, np.nan * points, 1.0)
-
-
-def _frame(folder: Path, row: Sequence[str]) -> tuple[Image, np.ndarray]:
-    points = np.array([float(text or "nan") for text in row[1:]]).reshape(-1, 2)
-    return read_image(folder / Path(row[0]).name), points
 
 
 def _drawn(rng: np.random.Generator, count: int, pairs: int) -> np.ndarray:
