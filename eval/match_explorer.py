@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convcorr_jax.descriptors import PAPER_RECIPES, RECIPES
+from convcorr_jax.descriptors import paper_recipe_for, recipe_for
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, written_whole
 from convcorr_jax.report import match_page, matches_data
@@ -53,7 +53,7 @@ def main(config: Config) -> Path:
     weights = config.backbone.load()
     network = weights.network
     pairs = pairs_to_explore(config.data.dataset, data_root=config.data.data_root, count=config.pairs)
-    methods = methods_for(RECIPES[network.name], PAPER_RECIPES[network.name], boxed=False)
+    methods = methods_for(recipe_for(network), paper_recipe_for(network), boxed=False)
     mutual = [method for method in methods if method.cost == "mutual"]
     matched = explore(pairs, mutual, weights, factors=factors)
     result: dict[str, Any] = {

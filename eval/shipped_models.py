@@ -14,7 +14,7 @@ from pathlib import Path
 from convcorr_jax import coords
 from convcorr_jax.cli import main as convcorr
 from convcorr_jax.datasets.selection import photographs
-from convcorr_jax.descriptors import RECIPES
+from convcorr_jax.descriptors import recipe_for
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS
 from convcorr_jax.io import make_folder, read_image, write_image, written_whole
@@ -73,7 +73,7 @@ def main(config: Config) -> Path:
         a,
         b,
         alignments,
-        method=" + ".join(RECIPES[weights.network.name].layers),
+        method=" + ".join(recipe_for(weights.network).layers),
         verdict=verdict_sentence(alignments[SMOOTHNESS["box"]]),
         reliable=DOUBTFUL_POINT,
         file_names=names,

@@ -25,14 +25,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from convcorr_jax.backbone import vit
 from convcorr_jax.backbone.convolution import correlate, on_cpu
-from convcorr_jax.backbone.networks import Conv, Filters, Layer, LocalResponseNorm, MaxPool, Network, Params
+from convcorr_jax.backbone.networks import (
+    Block,
+    Conv,
+    Filters,
+    Layer,
+    LocalResponseNorm,
+    MaxPool,
+    Network,
+    Params,
+)
 from convcorr_jax.backbone.receptive_field import grid_size, output_side, receptive_field
 from convcorr_jax.errors import InputError
 
 # The largest activation, in bytes, of images that are processed together. Measured on 2 cores with 32 MB of
 # shared cache: with fewer images the products are too small, with more they are limited by memory bandwidth.
 _BYTES_AT_ONCE = 16e6
+# The largest attention weights, in bytes, of images that pass a vision transformer together on a CPU.
+_ATTENTION_BYTES_AT_ONCE = 64e6
 
 
 def preprocess(
@@ -63,6 +75,13 @@ def activations(
     """
     for layer in layers:
         grid_size(network, layer, inputs.shape[1:3])
+    if network.vit is not None:
+        absent = [part for part in vit.PARTS if part not in params]
+        if absent:
+            raise InputError(f"these weights of {network.name} have no {absent[0]}, which all layers need")
+        evaluate = partial(vit.block_features, params, network=network, layers=tuple(layers))
+        at_once = vit.images_at_once(network.vit, inputs.shape[1:3], most_bytes=_ATTENTION_BYTES_AT_ONCE)
+        return _apply_in_chunks(evaluate, inputs, at_once)
     depth = max((network.position(layer) + 1 for layer in layers), default=0)
     needed = [layer.name for layer in network.layers[:depth] if isinstance(layer, Conv)]
     for name in needed:
@@ -142,6 +161,8 @@ def apply_layer(
             return _max_pool(inputs, layer)
         case LocalResponseNorm():
             return _normalise(inputs, layer)
+        case Block():
+            raise InputError(f"{layer.name} is a block of a vision transformer, which is no map of activations")
 
 
 def _convolve(inputs: jax.Array, filters: Filters, layer: Conv, *, winograd: bool) -> jax.Array:
@@ -220,7 +241,7 @@ def single_pixel_activations(
     current = jnp.pad(inputs, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
     strides = []
     for step in network.layers[: network.position(layer) + 1]:
-        if isinstance(step, LocalResponseNorm):
+        if isinstance(step, LocalResponseNorm | Block):
             current = apply_layer(params, current, layer=step)
             continue
         if isinstance(step, Conv):

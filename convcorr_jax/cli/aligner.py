@@ -16,7 +16,7 @@ from convcorr_jax import coords, matching
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.cli.arguments import point_values
 from convcorr_jax.cli.pairs import Files, Inputs, Pair
-from convcorr_jax.descriptors import RECIPES, Recipe, descriptor_grid
+from convcorr_jax.descriptors import Recipe, descriptor_grid, recipe_for
 from convcorr_jax.io import write_arrays, write_flow, write_labels, write_points, written_whole
 from convcorr_jax.report import alignment_figure, match_page, matched_pair, matches_data, verdict_sentence
 
@@ -56,7 +56,7 @@ class Aligner:
     ) -> "Aligner":
         """Read the weights and check the settings; None and no layers mean those of the network's recipe."""
         loaded = load(network, path=weights)
-        recipe = RECIPES[loaded.network.name]
+        recipe = recipe_for(loaded.network)
         if layers:
             recipe = dataclasses.replace(recipe, layers=layers)
         # Layers that the network lacks are refused now, before photographs are read.

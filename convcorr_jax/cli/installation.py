@@ -31,7 +31,7 @@ class List:
             f"{network['network']}: {network['path'] or 'not here'}\n"
             f"  official: {network['url']} ({network['megabytes']} MB, {network['algorithm']} "
             f"{network['checksum']})\n"
-            f"  licence: {network['licence']}"
+            f"  licence: {network['licence']}" + (f"\n  {network['note']}" if network["note"] else "")
             for network in networks
         ]
         lines.append(f"Fetched weights are kept in {folder()} (CONVCORR_WEIGHTS names another).")
@@ -43,7 +43,7 @@ class Fetch:
     """Download a network's official weights and compare them with their published checksum."""
 
     name: Annotated[Positional[str], arg(metavar="NETWORK")]
-    """alexnet, vgg16, caffenet or bvlc_alexnet."""
+    """alexnet, vgg16, caffenet, bvlc_alexnet or vit_s14."""
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
@@ -63,21 +63,23 @@ class Check:
         Positional[str | None],
         arg(metavar="NETWORK|PATH", help_behavior_hint="(default: every network that is here)"),
     ] = None
-    """A network, whose weights are looked for, or a file of weights."""
+    """A network, whose weights are looked for, a file of weights, or a repository of Hugging Face, ORG/NAME,
+    whose file is looked for in the cache."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """The network of a file's weights: alexnet, vgg16, caffenet or bvlc_alexnet."""
+    """The network of a file's weights: alexnet, vgg16, caffenet, bvlc_alexnet, vit_s14, or vit for whichever
+    vision transformer it is."""
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
         """Return a line for each file that is in order; the first damaged file ends the command."""
         from convcorr_jax.backbone import NETWORKS
-        from convcorr_jax.backbone.weights import find, load
+        from convcorr_jax.backbone.weights import find, is_repository, load
 
         if self.what is None:
             checked = [load(name) for name in NETWORKS if find(name)]
             if not checked:
                 raise InputError("there are no weights here; see `convcorr weights list`")
-        elif self.what in NETWORKS:
+        elif self.what in NETWORKS or (is_repository(self.what) and not Path(self.what).exists()):
             checked = [load(self.what)]
         else:
             checked = [load(self.network, path=self.what)]

@@ -16,6 +16,8 @@ from convcorr_jax.descriptors.convolutional import default_layer as default_laye
 from convcorr_jax.descriptors.convolutional import descriptor_grid as descriptor_grid
 from convcorr_jax.descriptors.convolutional import feature_count as feature_count
 from convcorr_jax.descriptors.convolutional import global_features as global_features
+from convcorr_jax.descriptors.convolutional import paper_recipe_for as paper_recipe_for
+from convcorr_jax.descriptors.convolutional import recipe_for as recipe_for
 from convcorr_jax.descriptors.convolutional import unit_length as unit_length
 from convcorr_jax.descriptors.sift import dense_sift as dense_sift
 from convcorr_jax.descriptors.sift import sift_at as sift_at

@@ -19,7 +19,7 @@ from jax import lax
 from jaxtyping import Array, Float, UInt8
 
 from convcorr_jax import coords, images
-from convcorr_jax.backbone import Network, Params, activations, preprocess, receptive_field
+from convcorr_jax.backbone import Network, Params, activations, cell_centers, preprocess
 from convcorr_jax.descriptors.convolutional import unit_length
 from convcorr_jax.descriptors.sift import sift_at
 from convcorr_jax.errors import InputError
@@ -105,8 +105,8 @@ def columns_at(
     maps = activations(params, preprocess(photographs, network=network), network=network, layers=layers)
     descriptors = {}
     for layer in layers:
-        field = receptive_field(network, layer)
-        cells = (jnp.asarray(points, jnp.float32) - field.first_center_px) / field.stride_px
+        centers = cell_centers(network, layer)
+        cells = (jnp.asarray(points, jnp.float32) - float(centers.shift[0])) / float(centers.scale[0])
         read = _between if interpolate else _nearest
         columns = unit_length(jax.vmap(read)(maps[layer], cells))
         absent = jnp.isnan(cells).any(-1, keepdims=True)

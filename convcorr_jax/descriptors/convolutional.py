@@ -59,6 +59,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "bvlc_alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
         "alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
         "vgg16": Recipe(("conv4_3", "conv5_1", "conv5_3"), (224, 336)),
+        "vit_s14": Recipe(("block8",), (350,), center=False),
     }
 )
 """The recipe by network that aligned best among the layers and sizes tried on PF-WILLOW."""
@@ -69,9 +70,31 @@ PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "bvlc_alexnet": Recipe(("conv4",), (227,), center=False),
         "alexnet": Recipe(("conv4",), (227,), center=False),
         "vgg16": Recipe(("conv5_1",), (224,), center=False),
+        "vit_s14": Recipe(("block8",), (224,), center=False),
     }
 )
 """The recipe of Long et al. 2014 by network, at unit length; for VGG16, the layer with conv4's stride of 16."""
+
+# Cells on a side, of ours and of the paper's recipe, for vision transformers without an entry.
+_VIT_CELLS, _PAPER_VIT_CELLS = 25, 16
+
+
+def recipe_for(network: Network) -> Recipe:
+    """Return the network's entry of `RECIPES`; for another vision transformer, its block at two thirds."""
+    if network.vit is None or network.name in RECIPES:
+        return RECIPES[network.name]
+    return Recipe((_block_at_two_thirds(network),), (_VIT_CELLS * network.vit.patch_px,), center=False)
+
+
+def paper_recipe_for(network: Network) -> Recipe:
+    """Return the network's entry of `PAPER_RECIPES`; for another vision transformer, one of the same block."""
+    if network.vit is None or network.name in PAPER_RECIPES:
+        return PAPER_RECIPES[network.name]
+    return Recipe((_block_at_two_thirds(network),), (_PAPER_VIT_CELLS * network.vit.patch_px,), center=False)
+
+
+def _block_at_two_thirds(network: Network) -> str:
+    return network.layer_names[2 * len(network.layers) // 3]
 
 
 class Grid(NamedTuple):
@@ -162,7 +185,9 @@ _BATCH = 16
 
 
 def default_layer(weights: Weights) -> str:
-    """Return the paper's fc6, or pool5 if the weights have no fully connected layers."""
+    """Return the paper's fc6, pool5 without fully connected layers, or a vision transformer's last block."""
+    if weights.network.vit is not None:
+        return weights.layers[-1]
     return "fc6" if "fc6" in weights.layers else "pool5"
 
 

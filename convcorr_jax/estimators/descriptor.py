@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from convcorr_jax.backbone import Conv, find_network, grid_size
+from convcorr_jax.backbone import channels, grid_size
 from convcorr_jax.backbone.weights import Weights, load
 from convcorr_jax.descriptors import default_layer, global_features
 from convcorr_jax.errors import InputError
@@ -87,9 +87,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         weights = self.fit(None)._weights()
         layer, side = self._layer(weights), self._side()
         grid = grid_size(weights.network, layer, (side, side))
-        layers = weights.network.layers[: weights.network.position(layer) + 1]
-        channels = [layer.channels for layer in layers if isinstance(layer, Conv)]
-        return grid.height * grid.width * channels[-1]
+        return grid.height * grid.width * channels(weights.network, layer)
 
     def _weights(self) -> Weights:
         path = self.weights_path
@@ -102,7 +100,7 @@ class Descriptor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _side(self) -> int:
         if self.side_px is None:
-            return find_network(self.network).image_side
+            return self._weights().network.image_side
         check_number(self.side_px, "side_px", kinds="iu")
         return self.side_px
 

@@ -171,7 +171,7 @@ def align_photographs(
     """Align two photographs, each whole or in a box.
 
     Args:
-        recipe: the descriptors of cells; by default the network's entry of `RECIPES`.
+        recipe: the descriptors of cells; by default those of `recipe_for`.
         box_a: the box of the object in a, in pixels; `BOX_MARGIN` is added around it. By default, and for b
             alike, the whole photograph is aligned.
         turns: what b is tried as. A turned b is kept if its verdict has a probability of at least 0.45, and if
@@ -182,7 +182,7 @@ def align_photographs(
             such layer or the weights lack it; the layer's grid has more than `MAX_CELLS` cells; the smoothness
             is negative or not finite; descriptors are not finite.
     """
-    recipe = descriptors.RECIPES[network.name] if recipe is None else recipe
+    recipe = descriptors.recipe_for(network) if recipe is None else recipe
     if smoothness is None:
         smoothness = default_smoothness(box_a, box_b)
     if not turns:

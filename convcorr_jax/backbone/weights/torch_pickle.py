@@ -32,6 +32,8 @@ class Tensor(NamedTuple):
     @property
     def stored_axes(self) -> tuple[int, ...] | None:
         """The axes from the slowest to the fastest, as of channels last; None if there are gaps."""
+        if 0 in self.shape:
+            return tuple(range(len(self.shape)))
         # The stride of an axis of length 1 means nothing.
         order = sorted(range(len(self.shape)), key=lambda axis: (self.shape[axis] == 1, -self.stride[axis]))
         lengths = [self.shape[axis] for axis in order]

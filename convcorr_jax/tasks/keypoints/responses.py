@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from convcorr_jax import coords, keypoints
-from convcorr_jax.backbone import activations, preprocess, receptive_field
+from convcorr_jax.backbone import activations, cell_centers, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import load_image
 from convcorr_jax.descriptors import unit_length
@@ -179,8 +179,7 @@ def _layer_responses(
     for layer in features.layers:
         columns = np.asarray(_unit_length(maps[layer][0]))
         of_layer = classified.by_feature[layer].decisions(columns, fold=fold, label=label)
-        field = receptive_field(weights.network, layer)
-        to_px = to_canvas.inverse @ coords.grid(field.stride_px, field.first_center_px)
+        to_px = to_canvas.inverse @ cell_centers(weights.network, layer)
         rows, across = _inside(of_layer.shape, to_px, (height, width))
         responses.append(of_layer[:rows, :across])
         transforms.append(to_px)

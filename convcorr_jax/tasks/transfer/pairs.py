@@ -24,7 +24,7 @@ from convcorr_jax.datasets import (
     read_pairs,
     read_records,
 )
-from convcorr_jax.descriptors import global_features, view
+from convcorr_jax.descriptors import default_layer, global_features, view
 from convcorr_jax.errors import InputError
 from convcorr_jax.keypoints import NEIGHBORS
 from convcorr_jax.metrics import LONG_2014, PF_WILLOW, Protocol, group_numbers
@@ -283,9 +283,10 @@ def neighborhoods(
     """Find the 25 nearest training records of the same category for every tested record, by cosine.
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
-    the weights have no fully connected layers. A category with fewer training records is refused.
+    the weights have no fully connected layers, or a vision transformer's last block. A category with fewer
+    training records is refused.
     """
-    layer = "fc7" if "fc7" in weights.layers else "pool5"
+    layer = default_layer(weights) if weights.network.vit else "fc7" if "fc7" in weights.layers else "pool5"
     sides = (weights.network.image_side,)
     squares = (
         view(load_image(record), box_of(record), sizes_px=sides).pyramid[0]

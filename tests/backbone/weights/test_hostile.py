@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from convcorr_jax.backbone import NETWORKS
-from convcorr_jax.backbone.weights import caffe, read_params
-from convcorr_jax.backbone.weights.torchvision import MAGIC
+from convcorr_jax.backbone.weights import protobuf, read_params
+from convcorr_jax.backbone.weights.torch_files import MAGIC
 from convcorr_jax.errors import InputError
 from tests.builders.hostile import npz_bomb, zeros
 
@@ -223,7 +223,7 @@ def test_a_caffemodel_of_very_many_layers_or_fields_is_refused(tmp_path, monkeyp
     path = tmp_path / "slow.caffemodel"
     content = message(100, message(1, b"conv1")) * 4_000
     assert "is not caffenet: its layers come in the order conv1, conv1" in refusal(path, content, CAFFENET)
-    monkeypatch.setattr(caffe, "_MOST_FIELDS", 1000)
+    monkeypatch.setattr(protobuf, "_MOST_FIELDS", 1000)
     # Three fields for each of 500 layers of a name that the network does not have.
     content = message(100, message(1, b"other") + message(2, b"")) * 500
     assert "it has more than 1000 fields" in refusal(path, content, CAFFENET)
