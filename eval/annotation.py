@@ -10,6 +10,7 @@ correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says 
 """
 
 import csv
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from convcorr_jax.annotation import annotate
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder
-from convcorr_jax.labels import LabelledPhotograph, read_labels
+from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.annotation import lengths, score
@@ -47,6 +48,9 @@ class Config:
     object), or the distance between two named points, such as leftEye rightEye."""
     start: Literal["none", "person"] = "none"
     """With person, the package's person cascade is tried, too."""
+    review: int = 0
+    """Then add so many of the annotated photographs to the examples, with their true labels, and annotate the
+    others again: those that come first in the order of review, and as many at random."""
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
@@ -60,21 +64,34 @@ def main(config: Config) -> Path:
     labels = read_labels(config.labels)
     pool, tested = _split(labels.photographs, config)
     length = lengths(config.per, labels.names)
-    search, align = load("vgg16"), load("alexnet")
-    runs = [(count, draw) for count in config.examples for draw in range(config.draws)]
+    weights = {"search": load("vgg16"), "align": load("alexnet")}
+    start = None if config.start == "none" else config.start
     rows: dict[str, dict[str, Any]] = {}
-    for count, draw in progress(runs, description="annotating"):
-        chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
-        others = [one for one in tested if one not in chosen]
-        found = annotate(
-            replace(labels, photographs=tuple(chosen)), [one.path for one in others],
-            search=search, align=align, seed=config.seed + draw,
-            start=None if config.start == "none" else config.start,
-        )  # fmt: skip
+
+    def run_with(
+        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int
+    ) -> tuple[FoundPhotograph, ...]:
+        known = replace(labels, photographs=tuple(examples))
+        paths = [one.path for one in others]
+        found = annotate(known, paths, **weights, seed=config.seed + draw, start=start)
         scores = score(found.found.photographs, others, within=config.within, length=length)
-        method = found.model.method.name
-        of_run = {"examples": count, "draw": draw, "method": method, "seconds": found.seconds}
-        rows[f"{count} examples, draw {draw}"] = {**of_run, **scores}
+        of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
+        rows[name] = {**of_run, "seconds": found.seconds, **scores}
+        return found.found.photographs
+
+    for count, draw in progress(
+        [(n, k) for n in config.examples for k in range(config.draws)], description="runs"
+    ):
+        chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
+        others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
+        found = run_with(name, chosen, others, draw)
+        if config.review:
+            first = np.argsort([one.rank or 0 for one in found])[: config.review]
+            at_random = np.random.default_rng([config.seed, draw, 1]).permutation(len(others))[: config.review]
+            for order, picked in (("in order", set(first.tolist())), ("at random", set(at_random.tolist()))):
+                corrected = [one for k, one in enumerate(others) if k in picked]
+                left = [one for k, one in enumerate(others) if k not in picked]
+                run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw)
     drawn = {f"{count} examples": _over_draws(rows, count) for count in config.examples}
     result = {
         "photographs": len(tested),
@@ -88,7 +105,7 @@ def main(config: Config) -> Path:
 
 def _over_draws(rows: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, float | None]:
     """Return means over the draws of a number of examples, and the worst share of points that are right."""
-    own = [row for row in rows.values() if row["examples"] == count]
+    own = [row for name, row in rows.items() if re.fullmatch(rf"{count} examples, draw \d+", name)]
     known = {
         name: [row[name] for row in own] for name in ("within", "mean", "median", "rmse", "coverage", "rank")
     }

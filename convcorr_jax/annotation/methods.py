@@ -1,6 +1,6 @@
 """The methods that find objects and their points: on the whole photograph, or first where and then exactly."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Complex, Float
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads, stages
 from convcorr_jax.annotation.search import find_objects
-from convcorr_jax.annotation.shape import Similarity, mirror_shape, points_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, fit_robustly, mirror_shape, points_of
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
 from convcorr_jax.annotation.windows import (
     STRIDE_PX,
@@ -43,6 +43,10 @@ _EXACT_JITTER = Jitter(np.deg2rad(12), 0.12, 0.08)
 _SIZES, _SIZES_OF_ONE = 1.3, 1.5
 # Candidates whose mean log-probability is this close to the best one's are looked at more closely.
 _CLOSE, _CANDIDATES = 1.5, 3
+# Points are nearer to a shape that is fitted to what was found than to the expected one.
+_CLOSER = 0.4
+# A fitted shape is not larger or smaller than expected by this factor.
+_UNLIKELY = 1.5
 # Objects lie apart by this share of their extent.
 _APART = 0.4
 
@@ -121,13 +125,6 @@ def frame_size(aspect: float, area: float) -> tuple[int, int]:
     return height, width
 
 
-def _shapes(heat: heads.Heat, prior: np.ndarray | None = None) -> Iterator[FoundShape]:
-    """Yield the best places of the points of each window, in its pixels."""
-    best = heads.best(heat.cells, prior=prior)
-    for cells, probability, absent in zip(best.cells, best.probability, heat.absent, strict=True):
-        yield FoundShape(pixels_of(cells), probability, absent)
-
-
 class _Candidate(NamedTuple):
     """A place of an object: the window in which it is upright, and whether it is a mirrored copy."""
 
@@ -203,8 +200,12 @@ class OneStage(FittedHeads):
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, whose features in the frame are ``seen``."""
         frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
-        shapes = _shapes(heads.predict(self.params[0], seen))
-        return [[shape.moved(frame.inverse)] for shape, frame in zip(shapes, frames, strict=True)]
+        heat = heads.predict(self.params[0], seen)
+        best = heads.best(heat.cells)
+        return [
+            [FoundShape(frame.inverse(pixels_of(cells)), probability, absent)]
+            for frame, cells, probability, absent in zip(frames, *best, heat.absent, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,15 +264,16 @@ class TwoStages(FittedHeads):
                 rows.append(row)
         found: list[list[FoundShape]] = [[] for _ in photographs]
         if rows:
-            prior = self._prior()
-            closer = _shapes(heads.predict(self.params[1], self.task.extract(windows)), prior)
-            for row, one, shape in zip(rows, candidates, closer, strict=True):
+            prior = self._prior(self._expected, self.task.spread)
+            closer = heads.predict(self.params[1], self.task.extract(windows))
+            for row, one, *seen_so in zip(rows, candidates, closer.cells, closer.absent, strict=True):
+                shape = self._placed(*seen_so)
                 # A point that is expected outside the photograph is absent.
                 outside = _outside(one, photographs[row].size)[..., None]
                 share = (prior * outside).sum(axis=(0, 1)) / prior.sum(axis=(0, 1))
                 shape = shape._replace(absent=1 - (1 - shape.absent) * (1 - share))
-                seen_so = shape.mirror(_EXACT_SIDE, self.task.swaps) if one.mirrored else shape
-                found[row].append(seen_so.moved(one.to_window.inverse))
+                shape = shape.mirror(_EXACT_SIDE, self.task.swaps) if one.mirrored else shape
+                found[row].append(shape.moved(one.to_window.inverse))
         return [self._distinct(some) for some in found]
 
     def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[_Candidate]:
@@ -295,14 +297,29 @@ class TwoStages(FittedHeads):
                 candidates.append(_Candidate(window, bool(mirrored)))
         return candidates
 
-    def _prior(self) -> Float[np.ndarray, "h w n"]:
-        """Return how probable each cell of an upright window is for each point, up to a factor."""
+    def _placed(self, heat: np.ndarray, absent: np.ndarray) -> FoundShape:
+        """Return the points of an upright window: by a prior about the mean shape, and by one about its fit."""
+        task, cell, closer = self.task, _EXACT_PX / STRIDE_PX, _CLOSER * self.task.spread
+        first = heads.best(heat[None], prior=self._prior(self._expected, task.spread))
+        weights = np.maximum(first.probability[0], 1e-6)
+        found = complex_of(first.cells[0])
+        fit = fit_robustly(task.mean, found, weights, scale=closer * cell)
+        best = first
+        if 1 / _UNLIKELY < abs(fit.a) / cell < _UNLIKELY:
+            best = heads.best(heat[None], prior=self._prior(points_of(fit.move(task.mean)), closer))
+        return FoundShape(pixels_of(best.cells[0]), best.probability[0], absent)
+
+    @property
+    def _expected(self) -> Float[np.ndarray, "n 2"]:
+        """The cells of the mean shape's points in an upright window."""
         middle = complex(_EXACT_SIDE - 1, _EXACT_SIDE - 1) / 2
-        expected = cells_of(points_of(self.task.mean * _EXACT_PX + middle))
+        return cells_of(points_of(self.task.mean * _EXACT_PX + middle))
+
+    def _prior(self, places: Float[np.ndarray, "n 2"], spread: float) -> Float[np.ndarray, "h w n"]:
+        """Return how probable each cell of an upright window is for points at some cells, up to a factor."""
         side = _EXACT_SIDE // STRIDE_PX
-        squares = ((coords.cell_grid((side, side))[:, :, None] - expected) ** 2).sum(axis=-1)
-        spread = self.task.spread * _EXACT_PX / STRIDE_PX
-        return np.exp(-squares / (2 * spread**2)).astype(np.float32)
+        squares = ((coords.cell_grid((side, side))[:, :, None] - places) ** 2).sum(axis=-1)
+        return np.exp(-squares / (2 * (spread * _EXACT_PX / STRIDE_PX) ** 2)).astype(np.float32)
 
     def _distinct(self, found: Sequence[FoundShape]) -> list[FoundShape]:
         """Return the best shapes that lie apart."""

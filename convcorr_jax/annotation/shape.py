@@ -80,6 +80,26 @@ def fit_similarity(source: Complex[np.ndarray, " n"], target: Complex[np.ndarray
     return Similarity(a, complex(target.mean() - a * source.mean()))
 
 
+def fit_robustly(
+    source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"], weights: Float[np.ndarray, " n"], *,
+    scale: float,
+) -> Similarity:  # fmt: skip
+    """Return the similarity that most points agree with.
+
+    Least squares are solved three times anew with weights ``w / (1 + (r / scale)^2)`` of residuals r (Cauchy's
+    function; Holland and Welsch 1977, *Robust regression using iteratively reweighted least-squares*).
+    """
+    fit = fit_similarity(source, target)
+    for _ in range(3):
+        w = weights / (1 + (np.abs(fit.move(source) - target) / scale) ** 2)
+        w = w / w.sum()
+        middle, place = np.sum(w * source), np.sum(w * target)
+        spread = np.sum(w * np.abs(source - middle) ** 2)
+        a = complex(np.sum(w * np.conj(source - middle) * (target - place)) / max(spread, 1e-12))
+        fit = Similarity(a, complex(place - a * middle))
+    return fit
+
+
 class MeanShape(NamedTuple):
     """The mean of shapes that differ by similarities: its points are centred, and its diameter is 1."""
 

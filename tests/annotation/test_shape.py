@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
-from convcorr_jax.annotation.shape import Similarity, find_mirrored, is_chiral, mirror_shape
+from convcorr_jax.annotation.shape import Similarity, find_mirrored, fit_robustly, is_chiral, mirror_shape
 from convcorr_jax.errors import InputError
 
 
@@ -92,3 +92,13 @@ def test_a_map_between_mirrored_images_is_the_map_of_their_pixels(rng):
     flip = np.array([-1, 1])
     mirrored = fit.between_mirrored(64, 96)(points * flip + (63, 0))
     np.testing.assert_allclose(mirrored, fit(points) * flip + (95, 0))
+
+
+def test_a_robust_fit_ignores_the_points_that_disagree(rng):
+    base = shape(rng, 9)
+    fit = Similarity(3.0 + 2j, 40 - 7j)
+    target = fit.move(base)
+    target[[2, 6]] += [8 + 3j, -9j]
+    found = fit_robustly(base, target, np.ones(9), scale=0.05)
+    assert abs(fit_similarity(base, target).a - fit.a) > 0.3
+    np.testing.assert_allclose([found.a, found.b], [fit.a, fit.b], atol=0.02)

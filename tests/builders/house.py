@@ -85,14 +85,14 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2160),
+    "annotation": (12, 2210),
     "backbone": (22, 3400),
     "cli": (12, 2510),
     "datasets": (43, 6947),
     "descriptors": (5, 800),
     "doctor": (6, 1012),
     "estimators": (4, 494),
-    "eval": (61, 5520),
+    "eval": (61, 5540),
     "flow": (9, 1511),
     "io": (8, 1440),
     "keypoints": (7, 1390),

@@ -61,6 +61,7 @@ def score(
         "rmse": _finite(np.sqrt(np.mean(distances**2))),
         "coverage": float((error[held] <= radius[held]).mean()) if held.any() else None,
         "rank": _rank(sure[known], distances),
+        "wrong": int((distances > within).sum()),
         "absent_precision": both / called if called else None,
         "absent_recall": both / gone if gone else None,
         "objects": len(errors),
