@@ -38,8 +38,9 @@ _DILATION = 0.22
 _FLOW_SIDE, _FLOW_OBJECT_PX = 320, 200
 _MOST_FRAME = 512
 _TOGETHER = 4
-# A mirrored template must fit this much better than one as it is.
-_CLEARLY = 1.05
+# Objects are seen from both sides if a mirrored template fits some photographs much better than one as it is;
+# then a mirrored one must fit clearly better.
+_MUCH, _SOME, _CLEARLY = 1.2, 0.1, 1.05
 
 
 class _Template(NamedTuple):
@@ -73,16 +74,21 @@ def match_template(
     sample = np.stack([cut(p.load(), frame_of(p.size, frame), frame) for p in _spread(photographs, 8)])
     directions = Directions.fit(_describe(sample, search), _DIRECTIONS)
     kernels = _kernels(directions, maps, np.stack(masks))
-    found = []
+    best = []
     for photograph in photographs:
-        image, to_frame = photograph.load(), frame_of(photograph.size, frame)
-        described = _describe(cut(image, to_frame, frame)[None], search)
-        scores, places, cells = map(
-            np.asarray, _correlate(directions, described, kernels, turns=1 + task.mirrored)
+        described = _describe(cut(photograph.load(), frame_of(photograph.size, frame), frame)[None], search)
+        best.append(
+            [np.asarray(one) for one in _correlate(directions, described, kernels, turns=1 + task.mirrored)]
         )
-        mirrored = int(task.mirrored and scores[1] > _CLEARLY * scores[0])
-        template = templates[len(scores) * int(places[mirrored]) + mirrored]
-        found.append(_carry(template, cells[mirrored], image, to_frame, align, task.swaps))
+    ratios = np.array([scores[-1] / scores[0] for scores, _, _ in best])
+    # Of an object with two like sides, mirrored templates fit often a little better, and seldom much.
+    both = task.mirrored and np.mean(ratios > _MUCH) >= _SOME
+    found = []
+    for photograph, ratio, (_, places, cells) in zip(photographs, ratios, best, strict=True):
+        turn = int(both and ratio > _CLEARLY)
+        template = templates[len(places) * int(places[turn]) + turn]
+        to_frame = frame_of(photograph.size, frame)
+        found.append(_carry(template, cells[turn], photograph.load(), to_frame, align, task.swaps))
     return found
 
 
