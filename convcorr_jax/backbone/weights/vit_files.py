@@ -17,7 +17,7 @@ import numpy as np
 from convcorr_jax.backbone.networks import Network, Params, ViT
 from convcorr_jax.backbone.vit import Blocks, Dense, Norm
 from convcorr_jax.backbone.weights.tensors import open_tensors
-from convcorr_jax.backbone.weights.vit_names import named_tensors, network_of
+from convcorr_jax.backbone.weights.vit_names import DEFAULT_HEAD, Named, named_tensors, network_of
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import json_file
 
@@ -28,8 +28,8 @@ _Arrays = Mapping[str, np.ndarray]
 def read_vit(path: str | Path, *, heads: int | None = None) -> tuple[Network, Params]:
     """Read the parameters of a vision transformer, and make the table of the network that they are of.
 
-    A ``config.json`` of ``transformers`` beside the file states the number of heads and the activation, which
-    no tensor does.
+    A ``config.json`` of ``transformers`` or timm beside the file, or open_clip's ``open_clip_config.json``,
+    states the number of heads and the activation, which no tensor does.
 
     Args:
         heads: the number of heads; by default that of the configuration, or else of the published networks of
@@ -41,7 +41,7 @@ def read_vit(path: str | Path, *, heads: int | None = None) -> tuple[Network, Pa
             imply or holds values that are not finite.
     """
     named = named_tensors(open_tensors(path))
-    config = _configuration(Path(path).with_name("config.json"))
+    config = _configuration(named)
     network = network_of(named, heads=heads or config.heads, activation=config.activation)
     assert network.vit is not None
     arrays = named.file.read([name for names in (named.outside, *named.blocks) for name in names.values()])
@@ -64,23 +64,31 @@ def read_vit(path: str | Path, *, heads: int | None = None) -> tuple[Network, Pa
 
 
 class _Configuration(NamedTuple):
-    """What a file of ``transformers`` states beside the tensors; None if it does not."""
+    """What a configuration states beside the tensors; None if it does not."""
 
-    heads: int | None = None
-    activation: str | None = None
+    heads: Any = None
+    activation: Any = None
 
 
-def _configuration(path: Path) -> _Configuration:
-    """Read the configuration of the network, or of the network for images in a model of images and texts."""
+def _configuration(named: Named) -> _Configuration:
+    """Read the configuration that ``transformers``, timm or open_clip store beside a file of this width."""
+    is_open_clip = named.outside["patch.weight"].endswith("conv1.weight")
+    path = named.file.path.with_name("open_clip_config.json" if is_open_clip else "config.json")
     if not path.is_file():
         return _Configuration()
+    found, width = _Configuration(), named.shape("patch.weight")[0]
     with json_file(path, "configuration") as values:
         match values:
-            case {"vision_config": {**inner}} | {**inner}:
-                heads, activation = inner.get("num_attention_heads"), inner.get("hidden_act")
-                if type(heads) in (int, NoneType) and type(activation) in (str, NoneType):
-                    return _Configuration(heads, activation)
-    raise InputError(f"{path} is no configuration of a network with a number of heads and an activation")
+            case {"model_cfg": {"vision_cfg": {"width": stated, **inner}, **outer}} if stated == width:
+                heads = width // max(1, inner.get("head_width", DEFAULT_HEAD))
+                found = _Configuration(heads, "quick_gelu" if outer.get("quick_gelu") else "gelu")
+            case {"architecture": str(name)} if "clip" in name and "siglip" not in name:
+                found = _Configuration(activation="quick_gelu" if "quickgelu" in name else "gelu")
+            case {"vision_config": {**inner}} | {**inner} if inner.get("hidden_size", width) == width:
+                found = _Configuration(inner.get("num_attention_heads"), inner.get("hidden_act"))
+    if type(found.heads) not in (int, NoneType) or type(found.activation) not in (str, NoneType):
+        raise InputError(f"{path} has no number of heads or no name of an activation where they are expected")
+    return found
 
 
 def _outside(arrays: _Arrays, vit: ViT, check: "_Checker") -> dict[str, Any]:

@@ -75,7 +75,8 @@ _CLASSIFIERS = ("head.weight", "classifier.weight", "pooler.dense.weight", "fc_n
 
 _HEADS = {("dinov3", 1280): 20, ("dinov3", 4096): 32, ("dinov2", 1152): 16}
 _WIDE_HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16}
-_HEAD = 64
+DEFAULT_HEAD = 64
+"""Channels of a head."""
 _SIZES = {192: "ti", 384: "s", 768: "b", 1024: "l", 1152: "so400m", 1280: "h", 1536: "g", 4096: "7b"}
 
 _CLIP = Preprocessing(
@@ -246,7 +247,7 @@ def network_of(named: Named, *, heads: int | None = None, activation: str | None
         raise InputError(f"the patches in {path} have shape {patch}; (width, 3, side, side) is expected")
     width, _, side, _ = patch
     kind = _kind(named)
-    heads = heads or _HEADS.get((kind, width)) or _WIDE_HEADS.get(width) or width // _HEAD
+    heads = heads or _HEADS.get((kind, width)) or _WIDE_HEADS.get(width) or width // DEFAULT_HEAD
     if heads < 1 or width % heads:
         raise InputError(f"{path} has tokens of {width} channels, which are not those of {heads} heads")
     cells = None if kind == "dinov3" else _grid_side(named, width)

@@ -56,9 +56,7 @@ def test_checkpoints_of_training_scripts_are_read(tmp_path, dinov2):
         read(tmp_path, both)
 
 
-def test_open_clip_has_queries_keys_and_values_in_one(tmp_path, rng):
-    arrays = oracle.random_arrays(oracle.NETWORKS["clip"], rng)
-    _, expected = read(tmp_path, oracle.clip_names(arrays))
+def open_clip_names(arrays):
     names = {
         **{"patch": "conv1.weight", "class": "class_embedding", "positions": "positional_embedding"},
         **{"pre_norm": "ln_pre.weight", "pre_norm_b": "ln_pre.bias", "norm": "ln_post.weight"},
@@ -71,8 +69,14 @@ def test_open_clip_has_queries_keys_and_values_in_one(tmp_path, rng):
     for name, array in arrays.items():
         number, _, part = name.rpartition("/")
         named[f"visual.{f'transformer.resblocks.{number}.' if number else ''}{names[part]}"] = array
-    named["transformer.resblocks.0.ln_1.weight"] = np.zeros(7, np.float32)
-    network, params = read(tmp_path, named)
+    # The part for texts.
+    return named | {"transformer.resblocks.0.ln_1.weight": np.zeros(7, np.float32)}
+
+
+def test_open_clip_has_queries_keys_and_values_in_one(tmp_path, rng):
+    arrays = oracle.random_arrays(oracle.NETWORKS["clip"], rng)
+    _, expected = read(tmp_path, oracle.clip_names(arrays))
+    network, params = read(tmp_path, open_clip_names(arrays))
     assert network.name == "clip_w24_4"
     same(params, expected)
 
@@ -194,8 +198,11 @@ def test_any_transformer_is_loaded_by_its_file_or_its_repository(tmp_path, monke
         ({"vision_config": {"hidden_act": "gelu", "num_attention_heads": 4}, "hidden_act": "x"}, (4, "gelu")),
         ({"vision_config": {"num_attention_heads": 2}}, (2, "quick_gelu")),
         ({"hidden_act": "relu", "num_attention_heads": 6}, "has the activation 'relu'; gelu, quick_gelu"),
-        ({"num_attention_heads": "6"}, "config.json is no configuration of a network"),
-        ([], "config.json is no configuration of a network"),
+        ({"num_attention_heads": "6"}, "config.json has no number of heads"),
+        ({"hidden_size": 768, "num_attention_heads": 12}, "24 channels, which are not those of 0 heads"),
+        ([], "24 channels, which are not those of 0 heads"),
+        ({"num_attention_heads": 3, "architecture": "x"}, (3, "quick_gelu")),
+        ({"architecture": "vit_base_patch16_clip_224"}, "24 channels, which are not those of 0 heads"),
     ],
 )
 def test_a_configuration_beside_the_file_states_what_tensors_do_not(config, expected, tmp_path, rng):
@@ -208,6 +215,19 @@ def test_a_configuration_beside_the_file_states_what_tensors_do_not(config, expe
         network, _ = read(tmp_path, arrays, heads=None)
         assert network.vit is not None
         assert (network.vit.heads, network.vit.activation) == expected
+
+
+def test_timm_and_open_clip_state_the_activation_in_their_own_way(tmp_path, rng):
+    arrays = oracle.random_arrays(oracle.NETWORKS["clip"], rng)
+    for name, expected in (("vit_base_patch16_clip_224", "gelu"), ("vit_b_clip_quickgelu_224", "quick_gelu")):
+        (tmp_path / "config.json").write_text(json.dumps({"architecture": name}), encoding="utf-8")
+        assert read(tmp_path, oracle.facebook_names(arrays))[0].vit.activation == expected
+    names = open_clip_names(arrays)
+    for quick, expected in ((True, (3, "quick_gelu")), (False, (3, "gelu"))):
+        config = {"model_cfg": {"quick_gelu": quick, "vision_cfg": {"width": 24, "head_width": 8}}}
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+        vit = read(tmp_path, names, heads=None)[0].vit
+        assert (vit.heads, vit.activation) == expected
 
 
 def exported(arrays):
