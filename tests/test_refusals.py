@@ -341,10 +341,13 @@ IMAGES = {
         (dict(source=np.zeros((*one, 8)), target=np.zeros((*other, 8))), "at least one cell")
         for one, other in (((0, 4), (3, 3)), ((3, 3), (2, 0)))
     ],
+    flow.align_costs: [(dict(window=bad), "at least 3 target cells") for bad in (2, -5)],
     flow.min_sum: [
         *((dict(data_cost=bad), "at least one cell") for bad in (CELLS[:0], CELLS[..., :0])),
         (dict(max_rounds=0), "max_rounds"),
         (dict(coarse_levels=-1), "coarse_levels"),
+        (dict(origins=np.zeros((2, 4, 2), int)), "origins"),
+        (dict(origins=np.zeros((3, 4, 2), np.float32)), "whole numbers"),
     ],
     flow.soft_min_sum: [
         (dict(data_cost=CELLS[..., :0]), "at least one cell"),

@@ -30,7 +30,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow.belief_propagation import Schedule, min_sum
+from convcorr_jax.flow.belief_propagation import Schedule, check_cells
+from convcorr_jax.flow.coarse_to_fine import min_sum_in_windows
 from convcorr_jax.flow.labelling import Energy
 
 AnyArray = TypeVar("AnyArray", Float[Array, "*_"], Float[np.ndarray, "*_"])
@@ -94,7 +95,7 @@ class Alignment(NamedTuple):
     converged: Bool[Array, ""]
 
 
-@functools.partial(jax.jit, static_argnames=("cost", "schedule", "max_rounds"))
+@functools.partial(jax.jit, static_argnames=("cost", "schedule", "max_rounds", "window"))
 def align(
     source: Float[Array, "h_s w_s d"],
     target: Float[Array, "h_t w_t d"],
@@ -104,27 +105,30 @@ def align(
     temperature: float | Float[Array, ""] = TEMPERATURE,
     schedule: Schedule = "sweeps",
     max_rounds: int = 10,
+    window: int | None = None,
 ) -> Alignment:
     """Align a source grid of unit-length descriptors with a target grid, as `align_costs` does by `data_cost`.
 
     It works under vmap (a batch of pairs) and jit; for gradients use `data_cost` with `soft_min_sum`. A grid
-    without a cell raises an `InputError`.
+    without a cell, or a window of less than 3 cells, raises an `InputError`.
     """
     return align_costs(
         data_cost(source, target, cost=cost, temperature=temperature),
         smoothness=smoothness,
         schedule=schedule,
         max_rounds=max_rounds,
+        window=window,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("schedule", "max_rounds"))
+@functools.partial(jax.jit, static_argnames=("schedule", "max_rounds", "window"))
 def align_costs(
     costs: Float[Array, "h_s w_s h_t w_t"],
     *,
     smoothness: float | Float[Array, ""] = SMOOTHNESS["image"],
     schedule: Schedule = "sweeps",
     max_rounds: int = 10,
+    window: int | None = None,
 ) -> Alignment:
     """Align a source grid with a target grid by the costs of all matches.
 
@@ -134,17 +138,26 @@ def align_costs(
 
     Args:
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
+        window: the side, in target cells, of the square in which each source cell finds its label; the squares
+            follow the flow of a coarser grid (`convcorr_jax.flow.coarse_to_fine`). The energy is the full one,
+            and the confidence is a fraction of the beliefs in the square. By default all target cells are
+            labels up to 40^4 matches, of 40 x 40 with 40 x 40 cells, and 11 x 11 of them beyond. A window as
+            large as the target grid gives the result with all labels on a grid of any size.
 
     Raises:
-        InputError: a grid has no cell.
+        InputError: a grid has no cell, or the window is not a whole number of at least 3.
     """
-    solved = min_sum(costs, smoothness=smoothness, schedule=schedule, max_rounds=max_rounds)
+    check_cells(costs)
+    solved, origins = min_sum_in_windows(
+        costs, window=window, smoothness=smoothness, schedule=schedule, max_rounds=max_rounds
+    )
     belief = jnp.exp(-solved.min_marginals / CONFIDENCE_TEMPERATURE)
-    near = _at(_with_neighbors(belief), solved.labels)
+    in_window = solved.labels - origins
+    near = _at(_with_neighbors(belief), in_window)
     # Both are sums of the same beliefs where the target has up to 3 x 3 cells, rounded in another order.
     confidence = jnp.minimum(near / belief.sum(axis=(2, 3)), 1)
     return Alignment(
-        flow=solved.flow + subcell_offset(solved.min_marginals, solved.labels),
+        flow=solved.flow + subcell_offset(solved.min_marginals, in_window),
         # On a CPU, XLA's vectorized exponential of NaN may be a number.
         confidence=jnp.where(jnp.isnan(solved.energy.data), jnp.nan, confidence),
         labels=solved.labels,

@@ -31,7 +31,15 @@ from jaxtyping import Array, Bool, Float, Int
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import pyramid
 from convcorr_jax.flow.distance_transform import penalty_matrix
-from convcorr_jax.flow.labelling import Energy, Labelling, decode, evaluate, iterated_conditional_modes
+from convcorr_jax.flow.labelling import (
+    Energy,
+    Labelling,
+    decode,
+    evaluate,
+    iterated_conditional_modes,
+    shifted,
+    window_tilt,
+)
 from convcorr_jax.flow.messages import Schedule, Wiring, sweeps, wire
 from convcorr_jax.flow.min_plus import min_plus, soft_min_plus
 
@@ -81,6 +89,7 @@ def min_sum(
     max_rounds: int = 30,
     tolerance: float | Float[Array, ""] = 1e-3,
     damping: float | Float[Array, ""] = 0.0,
+    origins: Int[Array, "h_s w_s 2"] | None = None,
 ) -> MinSum:
     """Minimise the energy of a flow by min-sum belief propagation.
 
@@ -103,28 +112,34 @@ def min_sum(
         tolerance: the search stops when no message changes by more than this fraction of the range of the
             data costs.
         damping: the weight of a message's old value in each round, between 0 and 1.
+        origins: the target cell (x, y) of the first cost of each source cell, whose costs are then those of a
+            window of a larger target grid; `MinSum.labels` are cells of the target grid, and
+            `MinSum.min_marginals` are over the window. By default every cell has the costs of all target cells.
 
     Raises:
         InputError: ``max_rounds`` < 1, ``coarse_levels`` < 0, the schedule is unknown, or a grid has no cell.
     """
-    _check_cells(data_cost)
+    check_cells(data_cost)
     if max_rounds < 1 or coarse_levels < 0:
         raise InputError(
             f"max_rounds must be at least 1 and coarse_levels at least 0, not {max_rounds} and {coarse_levels}"
         )
     data = jnp.transpose(data_cost, (2, 3, 0, 1))
     smoothness = jnp.asarray(smoothness, data.dtype)
-    wiring = wire(data, _message_transform(data.shape, smoothness), schedule)
+    corners = None if origins is None else Labelling(origins[..., 0], origins[..., 1])
+    costs = data if corners is None else data + window_tilt(data.shape[:2], corners, smoothness)
+    energy_of = functools.partial(evaluate, data, smoothness=smoothness, origins=corners)
+    wiring = wire(costs, _message_transform(data.shape, smoothness), schedule)
     threshold = tolerance * (data.max() - data.min())
     first = decode(data)
-    messages = _coarse_messages(data, smoothness, damping, coarse_levels)
+    messages = _coarse_messages(costs, smoothness, damping, coarse_levels)
     search = lax.while_loop(
         lambda search: (search.round < max_rounds) & (search.change > threshold),
-        lambda search: _one_round(search, wiring, data, smoothness, damping),
+        lambda search: _one_round(search, wiring, energy_of, damping),
         _initial_search(first, wiring, messages, max_rounds),
     )
-    best, energy = _best_refined((search.best, first), data, smoothness)
-    labels = jnp.stack(best, axis=-1)
+    best, energy = _best_refined((search.best, first), costs, smoothness, energy_of)
+    labels = jnp.stack(best if corners is None else shifted(best, corners), axis=-1)
     belief = jnp.transpose(wiring.belief(search.messages), (2, 3, 0, 1))
     valid = _is_valid(data, smoothness, damping)
 
@@ -142,7 +157,8 @@ def min_sum(
     )
 
 
-def _check_cells(data_cost):
+def check_cells(data_cost: Float[Array, "h_s w_s h_t w_t"]) -> None:
+    """Check that both grids have a cell."""
     if 0 in data_cost.shape:
         raise InputError(f"the costs have the shape {data_cost.shape}; grids of at least one cell are expected")
 
@@ -166,12 +182,12 @@ def _initial_search(first: Labelling, wiring: Wiring, messages, max_rounds: int)
     )
 
 
-def _one_round(search: _Search, wiring: Wiring, data, smoothness, damping) -> _Search:
+def _one_round(search: _Search, wiring: Wiring, energy_of, damping) -> _Search:
     """Pass every message once, and keep the decoded labelling if it is the best so far."""
     messages = _damped(search.messages, wiring.round(search.messages), damping)
     changes = jax.tree.map(lambda old, new: jnp.abs(new - old).max(), search.messages, messages)
     labels = decode(wiring.belief(messages))
-    energy = evaluate(data, labels, smoothness)
+    energy = energy_of(labels)
     better = energy.total < search.best_energy.total
     best, best_energy = jax.tree.map(
         lambda new, old: jnp.where(better, new, old), (labels, energy), (search.best, search.best_energy)
@@ -186,12 +202,12 @@ def _one_round(search: _Search, wiring: Wiring, data, smoothness, damping) -> _S
     )
 
 
-def _best_refined(candidates: tuple[Labelling, ...], data, smoothness) -> tuple[Labelling, Energy]:
+def _best_refined(candidates: tuple[Labelling, ...], costs, smoothness, energy_of) -> tuple[Labelling, Energy]:
     """Refine labellings by iterated conditional modes, and return the one with the lowest energy."""
 
     def refine(labels: Labelling) -> tuple[Labelling, Energy]:
-        labels = iterated_conditional_modes(data, labels, smoothness)
-        return labels, evaluate(data, labels, smoothness)
+        labels = iterated_conditional_modes(costs, labels, smoothness)
+        return labels, energy_of(labels)
 
     refined = lax.map(refine, jax.tree.map(lambda *parts: jnp.stack(parts), *candidates))
     lowest = jnp.argmin(refined[1].total)
@@ -229,7 +245,7 @@ def soft_min_sum(
     Raises:
         InputError: ``rounds`` is negative, the schedule is unknown, or a grid has no cell.
     """
-    _check_cells(data_cost)
+    check_cells(data_cost)
     if rounds < 0:
         raise InputError(f"rounds must be at least 0, not {rounds}")
     data = jnp.transpose(data_cost, (2, 3, 0, 1))

@@ -42,13 +42,45 @@ def decode(belief: Float[Array, "h_t w_t h_s w_s"]) -> Labelling:
     return Labelling(first % width, first // width)
 
 
-def evaluate(data: Float[Array, "h_t w_t h_s w_s"], labels: Labelling, smoothness: Float[Array, ""]) -> Energy:
-    """Compute both energy terms of a labelling."""
+def evaluate(
+    data: Float[Array, "h_t w_t h_s w_s"],
+    labels: Labelling,
+    smoothness: Float[Array, ""],
+    *,
+    origins: Labelling | None = None,
+) -> Energy:
+    """Compute both energy terms of a labelling; ``origins`` are the target cells of each cell's label 0."""
     rows, columns = jnp.mgrid[: data.shape[2], : data.shape[3]]
+    cells = labels if origins is None else shifted(labels, origins)
     # Not whole numbers, the sum of whose squares exceeds 32 bits on long grids.
-    u, v = ((a - b).astype(data.dtype) for a, b in ((labels.x, columns), (labels.y, rows)))
+    u, v = ((a - b).astype(data.dtype) for a, b in ((cells.x, columns), (cells.y, rows)))
     roughness = sum((jnp.diff(part, axis=axis) ** 2).sum() for part in (u, v) for axis in (0, 1))
     return Energy(data[labels.y, labels.x, rows, columns].sum(), smoothness * roughness)
+
+
+def shifted(labels: Labelling, origins: Labelling) -> Labelling:
+    """Return the target cells of labels that each source cell counts from an origin of its own."""
+    return Labelling(labels.x + origins.x, labels.y + origins.y)
+
+
+def window_tilt(
+    shape: tuple[int, ...], origins: Labelling, smoothness: Float[Array, ""]
+) -> Float[Array, "h_t w_t h_s w_s"]:
+    """Compute the costs by which labels of windows at different origins keep the smoothness term of one grid.
+
+    If label i of cell p is the target cell ``o_p + i``, the smoothness term of neighbours p and q,
+    ``|o_p + i - o_q - j + q - p|^2``, is ``|i - j + q - p|^2 + 2 (i - j) (o_p - o_q)`` and a constant: the term
+    of windows at one origin, plus one cost of each label alone, ``2 i sum_q (o_p - o_q)`` times the smoothness.
+    ``shape`` is that of the windows. Labels are counted from the window's centre, which changes a constant.
+    """
+    count = _sum_of_neighbours(jnp.ones_like(origins.x))
+    x, y = ((count * part - _sum_of_neighbours(part)).astype(smoothness.dtype) for part in origins)
+    rows, columns = (jnp.arange(length, dtype=smoothness.dtype) - length // 2 for length in shape)
+    return (
+        2
+        * smoothness
+        * (rows[:, None, None, None] * y[None, None] + columns[None, :, None, None] * x[None, None])
+    )
 
 
 def iterated_conditional_modes(
