@@ -21,6 +21,7 @@ from convcorr_jax.arrays import padded_batches
 
 _SIGMA_CELLS = 1.0
 _BATCH = 8
+_MANY = 10
 _RATE, _WARM_UP, _DECAY = 3e-3, 20, 1e-2
 # The bias of logits against that of the absent cell.
 _ABSENT_AT_FIRST = 4.0
@@ -36,8 +37,9 @@ class Design(NamedTuple):
     channels: int
     context: bool
     """Whether the last layer is convolved before it is added."""
-    dropped: float
-    """The share of the features' channels that are set to 0 in each window in training."""
+    dropped: tuple[float, float]
+    """The share of the features' channels that are set to 0 in each window in training: of few examples, whose
+    backgrounds and light a head would learn by heart, and of ten or more."""
 
 
 class Targets(NamedTuple):
@@ -144,8 +146,11 @@ def _step(params, state, features, cells, known, dropout, *, steps):
     return optax.apply_updates(params, updates), state, loss
 
 
-def fit(design: Design, features: Features, targets: Targets, *, steps: int, seed: int = 0) -> Params:
-    """Fit a head to windows."""
+def fit(
+    design: Design, features: Features, targets: Targets, *, examples: int, steps: int, seed: int = 0
+) -> Params:
+    """Fit a head to windows of a number of examples."""
+    dropped = design.dropped[examples >= _MANY]
     rng, key = np.random.default_rng(seed), jax.random.key(seed)
     params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
     state = _optimizer(steps).init(params)
@@ -154,7 +159,7 @@ def fit(design: Design, features: Features, targets: Targets, *, steps: int, see
         batch = tuple(layer[rows].astype(np.float32) for layer in features)
         params, state, _ = _step(
             params, state, batch, targets.cells[rows], targets.known[rows],
-            (jax.random.fold_in(key, step), design.dropped), steps=steps,
+            (jax.random.fold_in(key, step), dropped), steps=steps,
         )  # fmt: skip
     return params
 

@@ -33,9 +33,9 @@ _SEARCHED_PX, _SEARCH_SIDE = 64, 160
 _LEAST_FRAME, _MOST_FRAME = 160, 512
 _EXACT_PX, _EXACT_SIDE = 110, 192
 # What the points of a photograph are depends on all of it; an upright object has a prior of places instead.
-_WHOLE = heads.Design(channels=64, context=True, dropped=0.5)
-_SEARCH = heads.Design(channels=32, context=False, dropped=0.2)
-_EXACT = heads.Design(channels=32, context=False, dropped=0.7)
+_WHOLE = heads.Design(channels=64, context=True, dropped=(0.5, 0.5))
+_SEARCH = heads.Design(channels=32, context=False, dropped=(0.2, 0.2))
+_EXACT = heads.Design(channels=32, context=False, dropped=(0.7, 0.35))
 _WHOLE_JITTER = Jitter(np.deg2rad(8), 0.15, 0.08)
 _SEARCH_STRETCH = 0.2
 _EXACT_JITTER = Jitter(np.deg2rad(12), 0.12, 0.08)
@@ -160,7 +160,14 @@ class FittedHeads:
     def fit(self: Kind, windows: Sequence[Windows], *, seed: int = 0) -> Kind:
         """Fit a head to each kind of windows."""
         fitted = (
-            heads.fit(design, one.features, one.targets, steps=self.steps, seed=seed)
+            heads.fit(
+                design,
+                one.features,
+                one.targets,
+                examples=len(np.unique(one.examples)),
+                steps=self.steps,
+                seed=seed,
+            )
             for design, one in zip(self.designs, windows, strict=True)
         )
         return replace(self, params=tuple(fitted))

@@ -44,13 +44,13 @@ def test_a_prior_of_places_chooses_among_peaks():
 
 @pytest.mark.parametrize("context", [False, True])
 def test_a_head_learns_points_and_that_they_are_absent(rng, context):
-    design = heads.Design(32, context, 0.2)
+    design = heads.Design(32, context, (0.6, 0.2))
     features, cells = synthetic(rng)
     # In every third window, the second point is absent, and its channel is dark.
     features[0][::3, ..., 1], cells[::3, :, 1] = 0, np.nan
     targets = heads.Targets(cells, np.ones((24, 2), np.float32))
     before = heads._step._cache_size()
-    params = heads.fit(design, features, targets, steps=150)
+    params = heads.fit(design, features, targets, examples=24, steps=150)
     assert heads._step._cache_size() - before == 1
 
     def loss(params):
