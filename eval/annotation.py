@@ -7,6 +7,7 @@ table of a split has the columns image, split and, if examples are not to be dra
 of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
 within a distance, ``coverage`` that of points within their radius, where there is one, and ``rank`` Spearman's
 correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared.
+Beside it stand the points of the most similar example, copied.
 """
 
 import csv
@@ -26,7 +27,7 @@ from convcorr_jax.io import make_folder
 from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.annotation import lengths, score
+from convcorr_jax.tasks.annotation import copy_nearest, lengths, score
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def main(config: Config) -> Path:
     ):
         chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
         others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
+        copied = copy_nearest(chosen, [one.path for one in others], weights["search"])
+        rows[f"{name}, copying"] = score(copied, others, within=config.within, length=length)
         found = run_with(name, chosen, others, draw)
         if config.review:
             first = np.argsort([one.rank or 0 for one in found])[: config.review]

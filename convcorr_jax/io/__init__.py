@@ -31,6 +31,7 @@ from convcorr_jax.io.image_files import decode_labels as decode_labels
 from convcorr_jax.io.image_files import encoded_image_size as encoded_image_size
 from convcorr_jax.io.image_files import image_size as image_size
 from convcorr_jax.io.image_files import is_deep as is_deep
+from convcorr_jax.io.image_files import read_flow as read_flow
 from convcorr_jax.io.image_files import read_image as read_image
 from convcorr_jax.io.image_files import read_labels as read_labels
 from convcorr_jax.io.image_files import write_flow as write_flow

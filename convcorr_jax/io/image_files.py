@@ -143,7 +143,7 @@ def write_labels(path: str | Path, labels: Shaped[np.ndarray, "height width"]) -
         PillowImage.fromarray(labels.astype(np.uint8)).save(temporary)
 
 
-_FLO_NUMBER, _UNKNOWN_FLOW = 202021.25, 1.666666752e9
+_FLO_NUMBER, _FLO_HEAD, _UNKNOWN_FLOW, _KNOWN_FLOW = 202021.25, 12, 1.666666752e9, 1e9
 
 
 def write_flow(path: str | Path, flow: Float[np.ndarray, "height width 2"]) -> None:
@@ -156,6 +156,26 @@ def write_flow(path: str | Path, flow: Float[np.ndarray, "height width 2"]) -> N
     head = np.array([_FLO_NUMBER], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
     with written_whole(path) as temporary:
         temporary.write_bytes(head + np.where(np.isnan(flow), _UNKNOWN_FLOW, flow).astype("<f4").tobytes())
+
+
+def read_flow(path: str | Path) -> Float[np.ndarray, "height width 2"]:
+    """Read a flow in Middlebury's format, ``.flo`` (`write_flow`); unknown flow, above 1e9, becomes NaN.
+
+    Raises:
+        InputError: the file is missing, is of another format, or has not as many numbers as its size states.
+    """
+    path = Path(path)
+    check_file(path, "flow")
+    content = path.read_bytes()
+    if len(content) < _FLO_HEAD or np.frombuffer(content, "<f4", 1)[0] != np.float32(_FLO_NUMBER):
+        raise InputError(f"{path} is no flow in Middlebury's format (.flo)")
+    width, height = np.frombuffer(content, "<i4", 2, offset=4).tolist()
+    if min(width, height) < 1 or len(content) != _FLO_HEAD + 8 * width * height:
+        raise InputError(
+            f"{path} states {width} x {height} pixels, and has {len(content)} bytes; it is damaged"
+        )
+    flow = np.frombuffer(content, "<f4", offset=_FLO_HEAD).reshape(height, width, 2)
+    return np.where(np.abs(flow) > _KNOWN_FLOW, np.float32(np.nan), flow)
 
 
 def _size(source: Path | io.BytesIO, *, name: str, upright: bool = False) -> Size:

@@ -68,8 +68,10 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     with learning_little():
         config = annotation.Config(labels, examples=(5,), output=annotation.Output(out), tested=6)
         result = json.loads(annotation.main(config).read_text())
-    (row,) = result["runs"].values()
-    assert list(result["runs"]) == ["5 examples, draw 0"]
+    copied, row = result["runs"].values()
+    assert list(result["runs"]) == ["5 examples, draw 0, copying", "5 examples, draw 0"]
+    assert copied["objects"] == row["objects"]
+    assert copied["within"] < row["within"]
     assert row["examples"] == 5
     assert 1 <= row["objects"] <= 6
     assert row["object_precision"] == row["object_recall"]

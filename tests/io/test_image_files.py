@@ -17,8 +17,10 @@ from convcorr_jax.io import (
     encoded_image_size,
     image_files,
     image_size,
+    read_flow,
     read_image,
     read_labels,
+    write_flow,
     write_image,
 )
 from tests.builders.bad_images import BAD_IMAGES, encoded, png, write_bad_image
@@ -256,3 +258,30 @@ def test_the_ending_decides_on_the_format(tmp_path, ending, start):
     write_image(path, PHOTOGRAPH)
     assert path.read_bytes().startswith(start)
     assert ending == ".jpg" or (read_image(path) == PHOTOGRAPH).all()
+
+
+def test_flows_are_those_of_opencv(rng, tmp_path):
+    flow = rng.normal(0, 9, (5, 7, 2)).astype(np.float32)
+    cv2.writeOpticalFlow(str(tmp_path / "cv.flo"), flow)
+    np.testing.assert_array_equal(read_flow(tmp_path / "cv.flo"), flow)
+    flow[2, 3] = np.nan
+    write_flow(tmp_path / "own.flo", flow)
+    np.testing.assert_array_equal(read_flow(tmp_path / "own.flo"), flow)
+    assert cv2.readOpticalFlow(str(tmp_path / "own.flo"))[2, 3, 0] > 1e9
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda content: content[:-1], "states 7 x 5 pixels, and has 291 bytes; it is damaged"),
+        (lambda content: b"PIEJ" + content[4:], "is no flow in Middlebury's format"),
+        (lambda content: content[:4] + (2**31 - 1).to_bytes(4, "little") + content[8:], "it is damaged"),
+        (lambda content: content[:9], "is no flow in Middlebury's format"),
+    ],
+)
+def test_damaged_flows_are_refused(tmp_path, change, sentence):
+    path = tmp_path / "a.flo"
+    write_flow(path, np.zeros((5, 7, 2), np.float32))
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(InputError, match=sentence):
+        read_flow(path)

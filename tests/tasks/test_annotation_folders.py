@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from convcorr_jax import coords
+from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image
-from convcorr_jax.labels import read_labels
-from convcorr_jax.tasks.annotation import Choice, folders, write_folder
+from convcorr_jax.labels import LabelledObject, LabelledPhotograph, read_labels
+from convcorr_jax.tasks.annotation import Choice, copy_nearest, folders, write_folder
+from tests.builders.command_line import needs_weights
 
 
 def _spotted(points, size=(120, 160)):
@@ -84,3 +86,20 @@ def test_a_folder_holds_labels_and_a_split_that_agree(tmp_path):
 def test_a_folder_that_is_not_known_is_refused(tmp_path):
     with pytest.raises(InputError, match="'cats' is no folder of labelled photographs; car, duck"):
         write_folder(tmp_path, "cats", Choice(1, False, 0, None))
+
+
+@needs_weights
+def test_the_points_of_the_same_photograph_are_copied_to_its_larger_copy(rng, tmp_path):
+    picture = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    other = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    for name, image in (("a", picture), ("b", other), ("c", other.repeat(2, axis=0).repeat(2, axis=1))):
+        write_image(tmp_path / f"{name}.png", image)
+    points = np.array([[10.0, 20.0], [np.nan, np.nan], [79.5, 59.5]])
+    examples = [
+        LabelledPhotograph(tmp_path / "a.png", (LabelledObject(points * 0),)),
+        LabelledPhotograph(tmp_path / "b.png", (LabelledObject(points),)),
+    ]
+    (found,) = copy_nearest(examples, [tmp_path / "c.png"], load("vgg16"))
+    assert found.size == (120, 160)
+    np.testing.assert_allclose(found.objects[0].points, [[20.5, 40.5], [np.nan, np.nan], [159.5, 119.5]])
+    np.testing.assert_array_equal(found.objects[0].absent, [False, True, False])

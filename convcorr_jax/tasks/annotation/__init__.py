@@ -1,5 +1,6 @@
-"""Trying `convcorr_jax.annotation` on photographs that are all labelled: folders, and scores."""
+"""Trying `convcorr_jax.annotation` on photographs that are all labelled: folders, scores and a baseline."""
 
+from convcorr_jax.tasks.annotation.copying import copy_nearest as copy_nearest
 from convcorr_jax.tasks.annotation.folders import FOLDERS as FOLDERS
 from convcorr_jax.tasks.annotation.folders import Choice as Choice
 from convcorr_jax.tasks.annotation.folders import write_folder as write_folder
