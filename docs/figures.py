@@ -114,7 +114,9 @@ def record(name: str, folder: Path, pages: tuple[Table | Sentence, ...], *, comm
         "commit": run["commit"] if commit is None else commit,
         "finished": run["finished"],
         "data": {
-            word: _checksum(data) for word in words if (data := root_folder(data_root=None) / word).is_dir()
+            data.name: _checksum(data)
+            for word in words
+            if (data := root_folder(data_root=None) / word).is_dir()
         },
         "figures": figures,
     }

@@ -110,6 +110,17 @@ PAGES: tuple[Table | Sentence, ...] = (
     _selection("image"),
     _selection("box"),
     *map(_defaults, ("image", "box", "jitter")),
+    Table(
+        _RESULTS,
+        "annotation/over_draws/{row}/{column}",
+        ("within", "median", "rmse"),
+        {str(count): f"{count} examples" for count in (1, 5, 20)},
+    ),
+    Sentence(
+        _RESULTS,
+        "with 20 examples, {} of the points are within their 90 % radius",
+        ("annotation/over_draws/20 examples/coverage",),
+    ),
     Table(_RESULTS, "transfer_lfpw/methods/{row}/pck/{column}", ("0.025", "0.05", "0.1"), _TRANSFER),
     *(
         Table(_RESULTS, f"landmarks_{name}/boxes/{{row}}/mean/{{column}}", _FACE_METHODS, _BOXES)
@@ -201,9 +212,6 @@ PAGES: tuple[Table | Sentence, ...] = (
 """Every table and sentence that is compared with the results."""
 
 NOT_RECORDED: dict[str, str] = {
-    "| examples | within 20 px | median | RMSE | points within their 90 % radius |": (
-        "run in three parts, one for each number of examples"
-    ),
     "| | SIFT | SIFT + prior | conv5 | conv5 + prior |": "people were run before results were recorded",
     "| n | 1,000 | 3,000 | 10,000 | 20,000 | 49,000 | mean image |": "run before results were recorded",
     "| | coarse net alone | coarse net and spatial model | cascade | cascade, 0.05 |": "fifteen trainings",
