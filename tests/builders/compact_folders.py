@@ -1,13 +1,17 @@
-"""Tiny compact folders of every layout, with images of one colour."""
+"""Tiny compact folders of every layout, with images of one colour, and rendered pairs."""
 
+import itertools
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
 
+from convcorr_jax import synthetic
+from convcorr_jax.datasets import load_image
 from tests.builders import voc_tree
 from tests.builders.bad_images import encoded
 
@@ -49,6 +53,37 @@ def write_pf_willow(folder: Path) -> Path:
     path = folder / "annotations.json"
     path.write_text(json.dumps(pf_willow_annotations()))
     return path
+
+
+def write_rendered_pairs(folder: Path, *, categories: Sequence[str]) -> Path:
+    """Write four rendered cars a category in the layout of PF-WILLOW, two subsets of two; return the folder."""
+    entries, pairs = [], []
+    for number, (category, index) in enumerate(itertools.product(categories, range(4)), start=10):
+        record = synthetic.render("car", seed=5, index=number - 10, size=(96, 128))
+        PillowImage.fromarray(load_image(record)).save(folder / f"{number}.png")
+        points = record.points[:10]
+        entries.append(
+            {
+                **{
+                    "id": number,
+                    "file": f"{number}.png",
+                    "category": category,
+                    "source": f"{category}/{index}",
+                },
+                **{"width": 128, "height": 96, "keypoints": points.tolist(), "visible": [1] * 10},
+                "bbox": [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()],
+            }
+        )
+        subset, other = "AABB"[index], number + (1, -1)[index % 2]
+        pairs.append([f"{category}({subset})", number, other])
+    annotations = {
+        "images": entries,
+        "pairs": pairs,
+        "keypoint_names_inferred": {name: [f"part {k}" for k in range(10)] for name in categories},
+        "left_right_swap": dict.fromkeys(categories),
+    }
+    (folder / "annotations.json").write_text(json.dumps(annotations), encoding="utf-8")
+    return folder
 
 
 def face_arrays() -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ COLORS = "eval.rgb_reconstruction --rendered-train 1 --rendered-test 1"
 DETECTORS = "train.keypoint_detectors --categories person --rendered-train 4 --rendered-test 1"
 DIRECTIONS = "eval.semantic_directions --rendered-train 16 --rendered-test 8"
 FLOWS = "eval.flow_accuracy"
+LEADERBOARD = "eval.leaderboard --networks alexnet"
 LANDMARKS = "eval.face_landmarks --rendered-train 4 --rendered-test 1"
 MATCHES = "eval.match_explorer"
 PROBES = "train.ridge_probes --layer pool5 --rendered-train 8"
@@ -62,6 +63,8 @@ REFUSED = [
     (LANDMARKS, "--rendered-test 0", "rendered has no faces to test"),
     (LANDMARKS, "--test nowhere", "data set 'nowhere' was not found"),
     (LANDMARKS, "--layer conv9", "no layer 'conv9'"),
+    (LEADERBOARD, "alexnet", "none of them twice"),
+    (LEADERBOARD, "--data-root tests", "data set 'pf_willow' was not found"),
     (MATCHES, "--pairs 0", "rising positive numbers"),
     (MATCHES, "--factors", "rising positive numbers"),
     (MATCHES, "--factors 1.0 0.5", "rising positive numbers"),

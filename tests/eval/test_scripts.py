@@ -5,15 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from convcorr_jax import synthetic
-from convcorr_jax.datasets import load_image
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import Backbone, CategoryData, Output
 from convcorr_jax.tasks.transfer import methods, open_pairs
 from eval import experiments, flow_accuracy, keypoint_transfer, reproduce
+from tests.builders.compact_folders import write_rendered_pairs
 from tests.builders.processes import end, start
 from tests.builders.shown import result_of
 
@@ -29,27 +27,7 @@ def alexnet():
 @pytest.fixture(scope="module")
 def willow(tmp_path_factory):
     """Four rendered cars in the layout of PF-WILLOW, two subsets of two."""
-    folder = tmp_path_factory.mktemp("willow")
-    entries = []
-    for index in range(4):
-        record = synthetic.render("car", seed=5, index=index, size=(96, 128))
-        Image.fromarray(load_image(record)).save(folder / f"{index}.png")
-        points = record.points[:10]
-        entries.append(
-            {
-                **{"id": 10 + index, "file": f"{index}.png", "category": "car", "source": f"car/{index}"},
-                **{"width": 128, "height": 96, "keypoints": points.tolist(), "visible": [1] * 10},
-                "bbox": [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()],
-            }
-        )
-    annotations = {
-        "images": entries,
-        "pairs": [["car(A)", 10, 11], ["car(A)", 11, 10], ["car(B)", 12, 13], ["car(B)", 13, 12]],
-        "keypoint_names_inferred": {"car": [f"part {k}" for k in range(10)]},
-        "left_right_swap": {"car": None},
-    }
-    (folder / "annotations.json").write_text(json.dumps(annotations), encoding="utf-8")
-    return folder
+    return write_rendered_pairs(tmp_path_factory.mktemp("willow"), categories=("car",))
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,28 @@
 """Keypoint transfer (Long et al. 2014, section 4): pairs, methods, predictions, scores and figures."""
 
+from convcorr_jax.tasks.transfer.evaluation import METHODS as METHODS
+from convcorr_jax.tasks.transfer.evaluation import Scores as Scores
+from convcorr_jax.tasks.transfer.evaluation import evaluate_features as evaluate_features
+from convcorr_jax.tasks.transfer.evaluation import scorings as scorings
 from convcorr_jax.tasks.transfer.figures import exploration_report as exploration_report
 from convcorr_jax.tasks.transfer.figures import explore as explore
 from convcorr_jax.tasks.transfer.figures import keypoint_errors as keypoint_errors
 from convcorr_jax.tasks.transfer.figures import pairs_to_explore as pairs_to_explore
 from convcorr_jax.tasks.transfer.figures import write_figures as write_figures
+from convcorr_jax.tasks.transfer.functions import FeatureFunction as FeatureFunction
+from convcorr_jax.tasks.transfer.functions import find_function as find_function
+from convcorr_jax.tasks.transfer.leaderboard import CANDIDATES as CANDIDATES
+from convcorr_jax.tasks.transfer.leaderboard import SEEN as SEEN
+from convcorr_jax.tasks.transfer.leaderboard import Standing as Standing
+from convcorr_jax.tasks.transfer.leaderboard import candidates as candidates
+from convcorr_jax.tasks.transfer.leaderboard import costs as costs
+from convcorr_jax.tasks.transfer.leaderboard import rank as rank
+from convcorr_jax.tasks.transfer.leaderboard import seen as seen
 from convcorr_jax.tasks.transfer.methods import Described as Described
 from convcorr_jax.tasks.transfer.methods import Flows as Flows
 from convcorr_jax.tasks.transfer.methods import Method as Method
 from convcorr_jax.tasks.transfer.methods import methods_for as methods_for
+from convcorr_jax.tasks.transfer.methods import nearest_cells as nearest_cells
 from convcorr_jax.tasks.transfer.methods import record_view as record_view
 from convcorr_jax.tasks.transfer.methods import run_methods as run_methods
 from convcorr_jax.tasks.transfer.methods import vote as vote
@@ -30,9 +44,11 @@ from convcorr_jax.tasks.transfer.scores import score as score
 from convcorr_jax.tasks.transfer.scores import score_table as score_table
 from convcorr_jax.tasks.transfer.scores import warp_photographs as warp_photographs
 from convcorr_jax.tasks.transfer.selection import FlowScores as FlowScores
+from convcorr_jax.tasks.transfer.selection import NearestScores as NearestScores
 from convcorr_jax.tasks.transfer.selection import SearchSpace as SearchSpace
 from convcorr_jax.tasks.transfer.selection import choose_on as choose_on
 from convcorr_jax.tasks.transfer.selection import leave_category_out as leave_category_out
+from convcorr_jax.tasks.transfer.selection import predict_nested as predict_nested
 from convcorr_jax.tasks.transfer.selection import score_choices as score_choices
 from convcorr_jax.tasks.transfer.selection import select as select
 from convcorr_jax.tasks.transfer.selection import space_of as space_of

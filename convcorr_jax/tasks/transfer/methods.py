@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,8 +26,10 @@ from convcorr_jax.descriptors import (
     unit_length,
     view,
 )
+from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, Cost, align_costs, data_cost
 from convcorr_jax.runtime import plain, progress, stage
+from convcorr_jax.tasks.transfer.functions import FeatureFunction
 from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
@@ -107,25 +109,55 @@ class Described(NamedTuple):
     """Cells to pixels of each record's photograph."""
 
 
-def describe(records: Sequence[Record], method: Method, weights: Weights, *, boxed: bool) -> Described:
-    """Describe every record: its box, warped to a square, or its whole photograph."""
-    network, recipe = weights.network, method.recipe
-    margin = method.margin if boxed else None
-    grid = descriptor_grid(network, recipe)
+def describe(
+    records: Sequence[Record], method: Method, features: Weights | FeatureFunction, *, boxed: bool
+) -> Described:
+    """Describe every record: its box, warped to a square, or its whole photograph.
+
+    Raises:
+        InputError: a record has no box, or the features have not the method's layers or sizes (`description`).
+    """
+    recipe, margin = method.recipe, method.margin if boxed else None
+    to_input_px, compute = description(features, recipe, sift=method.sift)
     blocks, transforms = [], []
     batches = list(padded_batches(len(records), size=_BATCH))
     for rows, count in progress(batches, description=f"{method.name}: describing"):
         views = [record_view(records[row], recipe, margin=margin) for row in rows[:count]]
-        padded = views + views[-1:] * (len(rows) - count)
+        # A function is called for each image; a program is compiled for one size of batches.
+        padded = views + (views[-1:] * (len(rows) - count) if isinstance(features, Weights) else [])
         pyramid = [np.stack(level) for level in zip(*(v.pyramid for v in padded), strict=True)]
-        if method.sift:
-            largest = pyramid[int(np.argmax(recipe.sizes_px))]
-            descriptors = _sift(largest, grid.size, grid.to_input_px, center=recipe.center)
-        else:
-            descriptors = convolutional_descriptors(weights.params, pyramid, network=network, recipe=recipe)
-        blocks.append(np.asarray(descriptors[:count], np.float16))
-        transforms += [v.to_photograph_px @ grid.to_input_px for v in views]
+        blocks.append(np.asarray(compute(pyramid)[:count], np.float16))
+        transforms += [v.to_photograph_px @ to_input_px for v in views]
     return Described(np.concatenate(blocks), tuple(transforms))
+
+
+def description(
+    features: Weights | FeatureFunction, recipe: Recipe, *, sift: bool = False
+) -> tuple[coords.Transform, Callable[[Sequence[np.ndarray]], np.ndarray | jax.Array]]:
+    """Return the transform of cells to pixels of the largest input, and the function that describes a pyramid.
+
+    With ``sift``, SIFT at the cells of the recipe's grid replaces the features.
+
+    Raises:
+        InputError: the features have not the recipe's layers or sizes, or SIFT is asked for at the cells of a
+            function.
+    """
+    if isinstance(features, FeatureFunction):
+        if sift or recipe.sizes_px != (features.side_px,):
+            raise InputError(
+                f"descriptors are of the sizes {recipe.sizes_px}{', by SIFT' * sift}; the function describes "
+                f"squares of {features.side_px} pixels"
+            )
+        return features.to_square_px, lambda pyramid: features.describe(pyramid[0], center=recipe.center)
+    params, network, grid = features.params, features.network, descriptor_grid(features.network, recipe)
+    if sift:
+        largest = int(np.argmax(recipe.sizes_px))
+        return grid.to_input_px, lambda pyramid: _sift(
+            pyramid[largest], grid.size, grid.to_input_px, center=recipe.center
+        )
+    return grid.to_input_px, lambda pyramid: convolutional_descriptors(
+        params, pyramid, network=network, recipe=recipe
+    )
 
 
 def record_view(record: Record, recipe: Recipe, *, margin: float | None) -> View:
@@ -208,6 +240,34 @@ def carry(
             for (source, target), pair_flow in zip(pairs.indices, flow, strict=True)
         ]
     )
+
+
+def nearest_cells(pairs: Pairs, described: Described) -> Float[np.ndarray, "pairs n 2"]:
+    """Carry the source's keypoints of every pair to the centre of the most similar cell of the target.
+
+    The descriptor of a keypoint is read bilinearly between the source's cells, outside them from the outermost
+    ones; similarity is the cosine. The result is like that of `carry`, without any smoothness.
+    """
+    predicted = np.full((len(pairs.indices), *pairs.keypoints.points.shape[1:]), np.nan)
+    for row, (source, target) in enumerate(pairs.indices):
+        points = pairs.keypoints.points[source]
+        present = ~np.isnan(points).any(axis=-1)
+        read = _read(described.descriptors[source], described.to_px[source].inverse(points[present]))
+        height, width, count = described.descriptors[target].shape
+        columns = described.descriptors[target].reshape(height * width, count).astype(np.float32)
+        best = (read @ columns.T).argmax(axis=1)
+        cells = np.stack([best % width, best // width], axis=-1).astype(np.float64)
+        predicted[row, present] = described.to_px[target](cells)
+    return predicted
+
+
+def _read(descriptors: Float[np.ndarray, "h w d"], cells: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n d"]:
+    """Read descriptors bilinearly at cells (x, y), outside the grid its outermost ones."""
+    height, width, count = descriptors.shape
+    columns, rows = coords.linear_weights(cells[:, 0], width), coords.linear_weights(cells[:, 1], height)
+    # The weight of a cell is its row's times its column's.
+    weights = (rows[:, :, None] * columns[:, None, :]).reshape(len(cells), height * width)
+    return weights.astype(np.float32) @ descriptors.reshape(height * width, count).astype(np.float32)
 
 
 def copy(pairs: Pairs, described: Described) -> Float[np.ndarray, "pairs n 2"]:

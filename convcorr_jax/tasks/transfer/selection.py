@@ -20,7 +20,8 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
 from convcorr_jax.runtime import plain, stage
-from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe
+from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe, nearest_cells
 from convcorr_jax.tasks.transfer.pairs import Pairs
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals, score
 
@@ -156,13 +157,16 @@ def _with(method: Method, setting: str, value: Any) -> Method:
 class FlowScores:
     """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk."""
 
-    def __init__(self, pairs: Pairs, weights: Weights, *, folder: Path) -> None:
+    def __init__(self, pairs: Pairs, weights: Weights | FeatureFunction, *, folder: Path | None) -> None:
+        """Take the pairs, what describes them, and the folder of cached predictions, None for no cache."""
         self._pairs, self._weights, self._folder = pairs, weights, folder
         # Descriptors of one recipe serve every cost and smoothness that is tried next.
         self._described = functools.lru_cache(maxsize=1)(self._describe)
 
     def predicted(self, method: Method) -> Float[np.ndarray, "pairs n 2"]:
         """Return the keypoints (x, y) of every source, carried to the target's photograph."""
+        if self._folder is None:
+            return self._predict(method)["predicted"]
         settings = {**self._pairs.key, "weights": self._weights.fingerprint, "method": plain(method)}
         framing = "box" if self._pairs.boxed else "image"
         layers, sizes = "-".join(method.recipe.layers), "-".join(map(str, method.recipe.sizes_px))
@@ -186,6 +190,18 @@ class FlowScores:
         return describe(self._pairs.records, method, self._weights, boxed=self._pairs.boxed)
 
 
+class NearestScores(FlowScores):
+    """The same for the nearest neighbour of every keypoint, which has no temperature and no smoothness."""
+
+    def predicted(self, method: Method) -> Float[np.ndarray, "pairs n 2"]:
+        """Return the keypoints (x, y) of every source, at the most similar cell of the target's photograph."""
+        return super().predicted(dataclasses.replace(method, temperature=1.0, smoothness=1.0))
+
+    def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
+        described = self._described(method.name, method.recipe, method.sift, method.margin)
+        return {"predicted": nearest_cells(self._pairs, described)}
+
+
 def choose_on(method: Method, space: SearchSpace, sets: Sequence[FlowScores]) -> Selection:
     """Choose settings by the mean of their scores on several sets of pairs."""
     return select(method, space, lambda one: float(np.mean([scores.mean(one) for scores in sets])))
@@ -206,15 +222,13 @@ def score_choices(
     name. The result has ``nested`` (each category with the choice of the others), ``elsewhere`` and ``tuned``:
     ``pck`` with its 95 % ``interval`` by threshold, and the ``settings``, those of ``nested`` by category.
     """
-    few, names = pairs.subset(range(0, len(pairs.indices), every)), tuple(dict.fromkeys(pairs.categories))
-    means = {name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names}
-    scored = {name: scores(pairs.of_category(name), f"scored/{name}") for name in names}
+    means, scored = _by_category(pairs, every, scores)
+    names = tuple(means)
     nested = {name: leave_category_out(method, space, means, held_out=name) for name in names}
     tuned = select(method, space, lambda one: float(np.mean([mean(one) for mean in means.values()])))
 
     def report(chosen: Mapping[str, Selection]) -> dict[str, Any]:
-        predicted = {name: scored[name].predicted(chosen[name].method) for name in names}
-        return pck_with_intervals(score(pairs, _in_order(pairs, predicted)))
+        return pck_with_intervals(score(pairs, _predicted(pairs, scored, chosen)))
 
     return {
         "nested": {"settings": {name: plain(nested[name].method) for name in names}, **report(nested)},
@@ -223,12 +237,45 @@ def score_choices(
     }
 
 
-def _in_order(
-    pairs: Pairs, predicted: Mapping[str, Float[np.ndarray, "_ n 2"]]
+def predict_nested(
+    method: Method, space: SearchSpace, pairs: Pairs, *, every: int, scores: Callable[[Pairs, str], FlowScores]
+) -> tuple[Float[np.ndarray, "pairs n 2"], dict[str, Selection]]:
+    """Predict the keypoints of each category with the settings that the others choose (`leave_category_out`).
+
+    Every ``every``-th pair chooses; ``scores`` are those of `score_choices`. Returns the choices by category,
+    too.
+
+    Raises:
+        InputError: there is one category only, or a category has none of the pairs that choose.
+    """
+    means, scored = _by_category(pairs, every, scores)
+    chosen = {name: leave_category_out(method, space, means, held_out=name) for name in means}
+    return _predicted(pairs, scored, chosen), chosen
+
+
+def _by_category(
+    pairs: Pairs, every: int, scores: Callable[[Pairs, str], FlowScores]
+) -> tuple[dict[str, Callable[[Method], float]], dict[str, FlowScores]]:
+    """Return the mean score of each category's pairs that choose, and the scores of all its pairs."""
+    few, names = pairs.subset(range(0, len(pairs.indices), every)), tuple(dict.fromkeys(pairs.categories))
+    if without := set(names) - set(few.categories):
+        raise InputError(
+            f"none of every {every} pairs is of {', '.join(sorted(without))}; a smaller number is expected"
+        )
+    means: dict[str, Callable[[Method], float]] = {
+        name: functools.cache(scores(few.of_category(name), f"choosing/{name}").mean) for name in names
+    }
+    return means, {name: scores(pairs.of_category(name), f"scored/{name}") for name in names}
+
+
+def _predicted(
+    pairs: Pairs, scored: Mapping[str, FlowScores], chosen: Mapping[str, Selection]
 ) -> Float[np.ndarray, "pairs n 2"]:
-    """Join the predictions of categories in the order of the pairs."""
+    """Join the predictions of categories, each with its settings, in the order of the pairs."""
     categories = np.array(pairs.categories)
-    points = np.empty((len(categories), *next(iter(predicted.values())).shape[1:]))
-    for name, of_category in predicted.items():
-        points[categories == name] = of_category
+    # Categories differ in their number of keypoints.
+    points = np.full((len(categories), *pairs.keypoints.points.shape[1:]), np.nan)
+    for name, one in scored.items():
+        of_category = one.predicted(chosen[name].method)
+        points[categories == name, : of_category.shape[1]] = of_category
     return points

@@ -1,0 +1,186 @@
+"""What a leaderboard of networks states beside scores: candidates, costs, training data and ranks."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from convcorr_jax.backbone import receptive_field
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import Record
+from convcorr_jax.descriptors import Recipe, recipe_for
+from convcorr_jax.errors import InputError
+from convcorr_jax.metrics import Pck, bootstrap, interval
+from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.methods import description, record_view
+from convcorr_jax.tasks.transfer.selection import SearchSpace
+
+# Of every entry: the cosine's temperatures in the mutual cost.
+_TEMPERATURES = (0.025, 0.05, 0.1)
+_ALEXNET = (("conv4",), ("conv5",), ("conv3", "conv4", "conv5"))
+CANDIDATES: Mapping[str, tuple[tuple[tuple[str, ...], ...], tuple[int, int]]] = MappingProxyType(
+    {
+        **dict.fromkeys(("bvlc_alexnet", "caffenet"), (_ALEXNET, (227, 340))),
+        "alexnet": (_ALEXNET, (227, 340)),
+        "vgg16": ((("conv5_1",), ("conv5_3",), ("conv4_3", "conv5_1", "conv5_3")), (224, 336)),
+    }
+)
+"""The groups of layers, and the two sides of squares, among which the settings of an entry are chosen.
+
+Vision transformers have the outputs of the blocks at half, two thirds and five sixths of their depth and of the
+last, the keys of the last three, and 16 and 24 patches a side. A network without an entry has its recipe alone.
+"""
+_VIT_SIDES = (16, 24)
+# Images of a measured batch, and how often it is described after its compilation.
+_BATCH, _REPEATS = 4, 3
+
+May = Literal["yes", "no", "unknown"]
+SEEN: Mapping[str, tuple[May, str]] = MappingProxyType(
+    {
+        "vit_s14": ("yes", "derived from DINOv2, see there; probably trained further for saliency"),
+        "dinov2": (
+            "yes",
+            "images of the web were chosen by their likeness to those of many sets, PASCAL VOC among them",
+        ),
+        "franca": ("unknown", "images of the web, not compared with the set"),
+        "dinov3": ("unknown", "images of the web, partly chosen by their likeness to public sets"),
+        "clip": ("unknown", "images of the web, not compared with the set"),
+        "siglip": ("unknown", "images of the web, not compared with the set"),
+        "tips": ("unknown", "images of the web, not compared with the set"),
+    }
+)
+"""Whether training photographs may be those of PF-WILLOW, PF-PASCAL or SPair, by the beginning of a name.
+
+All three have photographs of PASCAL VOC (PF-WILLOW besides those of Caltech-256), which are from Flickr. Every
+other network was trained on ImageNet: unknown, since it has photographs of Flickr as well.
+"""
+_IMAGENET: tuple[May, str] = (
+    "unknown",
+    "ImageNet has photographs of Flickr as well, not compared with the set",
+)
+
+
+def candidates(features: Weights | FeatureFunction, *, sizes_px: Sequence[int] = ()) -> SearchSpace:
+    """Return the layers, sizes and temperatures among which an entry's settings are chosen.
+
+    ``sizes_px`` replaces the sizes of the table. A function has but temperatures.
+    """
+    if isinstance(features, FeatureFunction):
+        return SearchSpace(temperatures=_TEMPERATURES)
+    network = features.network
+    if network.vit is not None:
+        names, depth = network.layer_names, len(network.layers)
+        blocks = list(dict.fromkeys(names[depth * part // 6 - 1] for part in (3, 4, 5, 6)))
+        layers = tuple((name,) for name in (*blocks, *(f"{name}_key" for name in blocks[1:])))
+        sides = tuple(count * network.vit.patch_px for count in _VIT_SIDES)
+    elif network.name in CANDIDATES:
+        layers, sides = CANDIDATES[network.name]
+    else:
+        recipe = recipe_for(network)
+        layers, sides = (recipe.layers,), recipe.sizes_px
+    sides = tuple(sizes_px) or sides
+    together = (sides,) if len(sides) > 1 else ()
+    return SearchSpace(layers, (*((side,) for side in sides), *together), temperatures=_TEMPERATURES)
+
+
+def seen(features: Weights | FeatureFunction) -> tuple[May, str]:
+    """Return whether training photographs may be those of the sets of pairs, and why (`SEEN`)."""
+    if isinstance(features, FeatureFunction):
+        return "unknown", "a function does not say what it was trained on"
+    name = features.network.name
+    return next((entry for start, entry in SEEN.items() if name.startswith(start)), _IMAGENET)
+
+
+def costs(features: Weights | FeatureFunction, recipe: Recipe, records: Sequence[Record]) -> dict[str, Any]:
+    """Measure what a description costs on this machine, as JSON stores it.
+
+    ``ms_per_image`` is the least time of a few batches of squares, without reading and resizing photographs;
+    ``bytes_per_cell`` are those of half precision, in which descriptors are kept; ``parameters`` are all that
+    were loaded, and ``receptive_field_px`` is that of the last layer. Both are None where they are not known,
+    and the field where cells depend on the whole image. The ``fingerprint`` is a hash of parameters or outputs.
+    """
+    to_describe = [record_view(record, recipe, margin=None) for record in records[:_BATCH]]
+    pyramid = [np.stack(level) for level in zip(*(one.pyramid for one in to_describe), strict=True)]
+    _, compute = description(features, recipe)
+    seconds = []
+    for _ in range(1 + _REPEATS):
+        started = time.perf_counter()
+        shape = jax.block_until_ready(compute(pyramid)).shape
+        seconds.append(time.perf_counter() - started)
+    parameters, field, sees = None, None, "not known"
+    if isinstance(features, Weights):
+        parameters = sum(int(np.size(one)) for one in jax.tree.leaves(features.params))
+        sees = "whole image"
+        if features.network.vit is None:
+            field = receptive_field(features.network, recipe.layers[-1]).size_px
+            sees = f"{field} px"
+    return {
+        "ms_per_image": 1000 * min(seconds[1:]) / len(to_describe),
+        "bytes_per_cell": 2 * shape[-1],
+        "cells": shape[1] * shape[2],
+        "parameters": parameters,
+        "receptive_field_px": field,
+        "pixels": sum(side**2 for side in recipe.sizes_px),
+        "sees": sees,
+        "fingerprint": features.fingerprint,
+    }
+
+
+class Standing(NamedTuple):
+    """The ranks of entries, and what is sure about pairs of them."""
+
+    ranks: dict[str, dict[str, Any]]
+    """By name, best first: ``pck``, ``rank`` with the 95 % interval of its draws, and how many other entries it
+    is surely better and surely worse than."""
+    ahead: dict[str, dict[str, dict[str, Any]]]
+    """How far an entry is ahead of each one below it, ``pck`` with its ``interval``; ``sure`` where that is
+    above zero."""
+
+
+def rank(scores: Mapping[str, Pck], *, alpha: float = 0.1) -> Standing:
+    """Rank entries by their PCK at a threshold, by draws of photographs that all entries share.
+
+    An entry is surely better than another if the 95 % interval of their paired difference is above zero. The
+    intervals are those of single pairs: of many pairs, one in forty that are equal seems better by chance.
+
+    Raises:
+        InputError: there is no entry, the entries are not of the same pairs, or have no such threshold.
+    """
+    first = next(iter(scores.values()), None)
+    if first is None or any(alpha not in one.alphas for one in scores.values()):
+        raise InputError(f"entries with a PCK at {alpha} are expected")
+    if any(one.sums.denominators.tobytes() != first.sums.denominators.tobytes() for one in scores.values()):
+        raise InputError("the entries are scored on different pairs; the same are expected")
+    column = first.alphas.index(alpha)
+    values = {name: float(one.mean[column]) for name, one in scores.items()}
+    names = sorted(values, key=lambda name: -values[name])
+    samples = {name: bootstrap(scores[name].sums)[:, column] for name in names}
+    drawn = np.stack([samples[name] for name in names])
+    places = 1 + (drawn[None] > drawn[:, None]).sum(axis=1)
+    ahead = {
+        better: {
+            worse: _difference(values[better] - values[worse], samples[better] - samples[worse])
+            for worse in names[names.index(better) + 1 :]
+        }
+        for better in names[:-1]
+    }
+    sure = {(a, b) for a, others in ahead.items() for b, one in others.items() if one["sure"]}
+    ranks = {
+        name: {
+            "pck": values[name],
+            "rank": place,
+            "interval": {"rank": list(interval(places[place - 1].astype(float)))},
+            "surely_better_than": sum(a == name for a, _ in sure),
+            "surely_worse_than": sum(b == name for _, b in sure),
+        }
+        for place, name in enumerate(names, start=1)
+    }
+    return Standing(ranks, ahead)
+
+
+def _difference(value: float, samples: np.ndarray) -> dict[str, Any]:
+    low, high = interval(samples)
+    return {"pck": value, "interval": [low, high], "sure": low > 0}

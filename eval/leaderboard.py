@@ -1,0 +1,148 @@
+"""A leaderboard: how well the features of networks carry keypoints between objects of a category.
+
+    python -m eval.leaderboard --networks alexnet vgg16 vit_s14 --data-root ../shared/data
+    python -m eval.leaderboard --networks facebook/dinov2-base --layers block11 --sizes-px 840 --methods nearest
+
+The pairs are those of PF-WILLOW, whole photographs resized to squares, or of ``--dataset pf_pascal`` or
+``spair71k``. ``nearest`` takes the most similar cell for each keypoint, ``flow`` has the mutual cost and a
+smoothness. For every entry alike, layers (of vision transformers block outputs and keys), size, temperature and
+smoothness are chosen for each category by the others (`convcorr_jax.tasks.transfer.CANDIDATES`), on every
+``--every``-th pair; all pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of them.
+
+``flow`` and ``nearest`` have the ``pck`` of every network with 95 % intervals that draw photographs, by every
+``protocols`` in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that
+most categories have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries
+is surely better, by paired draws. ``training_data`` is whether it may contain the set, and why.
+
+Predictions of every pair are in ``<network>.npz``; ``checksum`` is that of a method's. A killed run continues,
+and further networks are added by running again with their names besides: the others are read.
+"""
+
+import functools
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.datasets import read_pairs
+from convcorr_jax.errors import InputError
+from convcorr_jax.io import make_folder, write_arrays
+from convcorr_jax.runtime import run, write_results
+from convcorr_jax.tasks import Backbone, DataRoot, Output
+from convcorr_jax.tasks.reading import evenly_spread
+from convcorr_jax.tasks.transfer import (
+    METHODS,
+    FeatureFunction,
+    Pairs,
+    Scores,
+    candidates,
+    costs,
+    evaluate_features,
+    find_function,
+    fixed_pairs,
+    rank,
+    seen,
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The entries, and the pairs that choose and score."""
+
+    networks: tuple[str, ...] = ("alexnet", "vgg16")
+    """Names of networks, or ORG/NAME of repositories in the cache of Hugging Face."""
+    features: tuple[str, ...] = ()
+    """Other networks, each the ``module:name`` of a `convcorr_jax.tasks.transfer.FeatureFunction`."""
+    dataset: str = "pf_willow"
+    """Name or path of a data set with fixed pairs."""
+    methods: tuple[str, ...] = METHODS
+    """``nearest``, ``flow`` or both."""
+    every: int = 5
+    """Every how many pairs choose."""
+    pairs: int | None = None
+    """Number of pairs, evenly spread, for a trial; by default all."""
+    layers: tuple[str, ...] = ()
+    """Layers of all entries; by default they are chosen."""
+    sizes_px: tuple[int, ...] = ()
+    """Sides of squares to choose from; by default those of each network."""
+    winograd: bool = True
+    """Use Winograd's convolution on a CPU; without it, programs compile faster and run at half the speed."""
+    output: Output = Output(Path("runs/leaderboard"))
+    data_root: DataRoot = None
+    """Folder of data sets; by default $CONVCORR_DATA, or else the user's data folder."""
+
+
+def main(config: Config) -> Path:
+    """Evaluate every network, and rank them; returns the path of ``result.json``."""
+    started = time.perf_counter()
+    pairs = fixed_pairs(read_pairs(config.dataset, data_root=config.data_root))
+    if config.pairs is not None:
+        if config.pairs < 1:
+            raise InputError(f"pairs is {config.pairs}; at least 1 is expected")
+        pairs = pairs.subset(evenly_spread(len(pairs.indices), config.pairs))
+    entries = _entries(config)
+    out = make_folder(config.output.out)
+    found: dict[str, Scores] = {}
+    rows: dict[str, dict[str, Any]] = {name: {} for name in (*config.methods, "costs", "training_data")}
+    for name, load in entries.items():
+        features = load()
+        found[name] = _evaluate(features, pairs, config, out / "cached" / name)
+        write_arrays(out / f"{name}.npz", **found[name].predictions)
+        for method in config.methods:
+            rows[method][name] = found[name].result[method]
+        recipes = Counter(one.recipe for one in found[name].settings[config.methods[-1]].values())
+        ((recipe, _),) = recipes.most_common(1)
+        rows["costs"][name] = costs(features, recipe, pairs.records)
+        rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), seen(features), strict=True))
+    standings = {
+        method: rank({name: scores.pck(method) for name, scores in found.items()}) for method in config.methods
+    }
+    result = {
+        "dataset": config.dataset,
+        "pairs": len(pairs.indices),
+        "ranks": {method: one.ranks for method, one in standings.items()},
+        **rows,
+        "ahead": {method: one.ahead for method, one in standings.items()},
+    }
+    return write_results(out, result, config, started=started)
+
+
+def _entries(config: Config) -> dict[str, Callable[[], Weights | FeatureFunction]]:
+    """Return how each entry is loaded, by its name; all are loaded once, so that a missing file is found."""
+    entries: dict[str, Callable[[], Weights | FeatureFunction]] = {}
+    for option in config.networks:
+        backbone = Backbone(option, winograd=config.winograd)
+        entries[backbone.load().network.name] = backbone.load
+    for option in config.features:
+        find_function(option)
+        entries[option.replace(":", ".")] = functools.partial(find_function, option)
+    options = (*config.networks, *config.features)
+    if not options or len(entries) < len(options):
+        raise InputError(
+            f"the entries are {', '.join(options) or 'none'}; one or more are expected, none of them twice"
+        )
+    return entries
+
+
+def _evaluate(features: Weights | FeatureFunction, pairs: Pairs, config: Config, folder: Path) -> Scores:
+    """Choose the settings of one entry and score it."""
+    space = candidates(features, sizes_px=config.sizes_px)
+    if config.layers and isinstance(features, Weights):
+        space = replace(space, layers=(config.layers,))
+    return evaluate_features(
+        features,
+        pairs,
+        layers=space.layers[0] if space.layers else (),
+        sizes_px=space.sizes_px[0] if space.sizes_px else (),
+        methods=config.methods,
+        space=space,
+        every=config.every,
+        folder=folder,
+    )
+
+
+if __name__ == "__main__":
+    run(Config, main, __doc__)
