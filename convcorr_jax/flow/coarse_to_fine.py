@@ -26,7 +26,8 @@ from convcorr_jax.flow.belief_propagation import MinSum, Schedule, min_sum
 # Messages over all matches of larger grids fill hundreds of megabytes, and 60 x 60 cells, about six times as
 # many as 25 x 25, take about a hundred times as long.
 MOST_MATCHES = 40**4
-# Windows of 11 to 25 cells ended at the same energies within 1 %, on 25 x 25 and on 60 x 60 cells.
+# Energies on 30 pairs of PF-WILLOW with 25 x 25 cells, smoothness 0.05, above those of all labels: on average
+# 0.03 %, at most 1.7 % with 11 cells; 0.13 % and 2.0 % with 17, which take twice as long.
 WINDOW = 11
 # Placed a second time, windows lower the energy by up to 0.9 %; after the fourth time, by less than 0.1 %.
 PLACEMENTS = 4
