@@ -21,11 +21,21 @@ from convcorr_jax.tasks.transfer.selection import SearchSpace
 # Of every entry: the cosine's temperatures in the mutual cost.
 _TEMPERATURES = (0.025, 0.05, 0.1)
 _ALEXNET = (("conv4",), ("conv5",), ("conv3", "conv4", "conv5"))
+
+
+def _stages(name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the third stage of a residual network, alone, with the second, and with the fourth, on its grid."""
+    return (f"{name}3",), (f"{name}2", f"{name}3"), (f"{name}4", f"{name}3")
+
+
 CANDIDATES: Mapping[str, tuple[tuple[tuple[str, ...], ...], tuple[int, int]]] = MappingProxyType(
     {
         **dict.fromkeys(("bvlc_alexnet", "caffenet"), (_ALEXNET, (227, 340))),
         "alexnet": (_ALEXNET, (227, 340)),
         "vgg16": ((("conv5_1",), ("conv5_3",), ("conv4_3", "conv5_1", "conv5_3")), (224, 336)),
+        **dict.fromkeys(("resnet18", "resnet50", "resnet101"), (_stages("layer"), (256, 400))),
+        **dict.fromkeys(("convnext_t", "convnext_b"), (_stages("stage"), (256, 400))),
+        "mobilenet_v2": ((("features10",), ("features13",), ("features10", "features13")), (224, 336)),
     }
 )
 """The groups of layers, and the two sides of squares, among which the settings of an entry are chosen.
