@@ -24,7 +24,7 @@ _ALEXNET = (("conv4",), ("conv5",), ("conv3", "conv4", "conv5"))
 
 
 def _stages(name: str) -> tuple[tuple[str, ...], ...]:
-    """Return the third stage of a residual network, alone, with the second, and with the fourth, on its grid."""
+    """Return the third stage of a residual network: alone, with the second, and with the fourth."""
     return (f"{name}3",), (f"{name}2", f"{name}3"), (f"{name}4", f"{name}3")
 
 
