@@ -55,22 +55,13 @@ SEEN: Mapping[str, tuple[May, str]] = MappingProxyType(
             "yes",
             "images of the web were chosen by their likeness to those of many sets, PASCAL VOC among them",
         ),
-        "franca": ("unknown", "images of the web, not compared with the set"),
-        "dinov3": ("unknown", "images of the web, partly chosen by their likeness to public sets"),
-        "clip": ("unknown", "images of the web, not compared with the set"),
-        "siglip": ("unknown", "images of the web, not compared with the set"),
-        "tips": ("unknown", "images of the web, not compared with the set"),
     }
 )
 """Whether training photographs may be those of PF-WILLOW, PF-PASCAL or SPair, by the beginning of a name.
 
-All three have photographs of PASCAL VOC (PF-WILLOW besides those of Caltech-256), which are from Flickr. Every
-other network was trained on ImageNet: unknown, since it has photographs of Flickr as well.
+All three have photographs of PASCAL VOC, near which DINOv2's were chosen (Oquab et al. 2023, section 3).
 """
-_IMAGENET: tuple[May, str] = (
-    "unknown",
-    "ImageNet has photographs of Flickr as well, not compared with the set",
-)
+_UNKNOWN: tuple[May, str] = ("unknown", "its training photographs were not compared with the set")
 
 
 def candidates(features: Weights | FeatureFunction, *, sizes_px: Sequence[int] = ()) -> SearchSpace:
@@ -101,7 +92,7 @@ def seen(features: Weights | FeatureFunction) -> tuple[May, str]:
     if isinstance(features, FeatureFunction):
         return "unknown", "a function does not say what it was trained on"
     name = features.network.name
-    return next((entry for start, entry in SEEN.items() if name.startswith(start)), _IMAGENET)
+    return next((entry for start, entry in SEEN.items() if name.startswith(start)), _UNKNOWN)
 
 
 def costs(features: Weights | FeatureFunction, recipe: Recipe, records: Sequence[Record]) -> dict[str, Any]:
