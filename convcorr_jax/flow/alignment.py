@@ -139,7 +139,7 @@ def align_costs(
     Args:
         smoothness: the cost of a squared difference of one cell between neighbours' displacements.
         window: the side, in target cells, of the square in which each source cell finds its label; the squares
-            follow the flow of a coarser grid (`convcorr_jax.flow.coarse_to_fine`). The energy is the full one,
+            follow the flow of coarser grids (`convcorr_jax.flow.coarse_to_fine`). The energy is the full one,
             and the confidence is a fraction of the beliefs in the square. By default all target cells are
             labels up to 40^4 matches, of 40 x 40 with 40 x 40 cells, and 11 x 11 of them beyond. A window as
             large as the target grid gives the result with all labels on a grid of any size.

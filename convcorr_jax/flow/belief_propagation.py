@@ -90,6 +90,7 @@ def min_sum(
     tolerance: float | Float[Array, ""] = 1e-3,
     damping: float | Float[Array, ""] = 0.0,
     origins: Int[Array, "h_s w_s 2"] | None = None,
+    messages: Float[Array, "4 h_t w_t h_s w_s"] | None = None,
 ) -> MinSum:
     """Minimise the energy of a flow by min-sum belief propagation.
 
@@ -115,6 +116,8 @@ def min_sum(
         origins: the target cell (x, y) of the first cost of each source cell, whose costs are then those of a
             window of a larger target grid; `MinSum.labels` are cells of the target grid, and
             `MinSum.min_marginals` are over the window. By default every cell has the costs of all target cells.
+        messages: initial messages that each cell receives from its left, right, upper and lower neighbour, 0
+            where there is none; by default those of the coarser grids.
 
     Raises:
         InputError: ``max_rounds`` < 1, ``coarse_levels`` < 0, the schedule is unknown, or a grid has no cell.
@@ -132,7 +135,8 @@ def min_sum(
     wiring = wire(costs, _message_transform(data.shape, smoothness), schedule)
     threshold = tolerance * (data.max() - data.min())
     first = decode(data)
-    messages = _coarse_messages(costs, smoothness, damping, coarse_levels)
+    if messages is None:
+        messages = coarse_messages(costs, smoothness, damping, coarse_levels)
     search = lax.while_loop(
         lambda search: (search.round < max_rounds) & (search.change > threshold),
         lambda search: _one_round(search, wiring, energy_of, damping),
@@ -266,7 +270,12 @@ def soft_min_sum(
     return SoftMinSum(expected - _cells(data_cost.shape[:2]), marginals)
 
 
-def _coarse_messages(data, smoothness, damping, levels):
+def coarse_messages(
+    data: Float[Array, "h_t w_t h_s w_s"],
+    smoothness: Float[Array, ""],
+    damping: float | Float[Array, ""],
+    levels: int,
+) -> Float[Array, "4 h_t w_t h_s w_s"]:
     """Compute initial messages from coarser grids, in arrays of one size: compiling takes longest."""
     height, width = data.shape[-2:]
     if levels == 0 or max(height, width) == 1:

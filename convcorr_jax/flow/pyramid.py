@@ -33,15 +33,6 @@ def coarsen(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t w_t h_half w
     return cells[0] + cells[1] + cells[2] + cells[3]
 
 
-def pool_targets(data: Float[Array, "h_t w_t h w"]) -> Float[Array, "h_t_half w_t_half h w"]:
-    """Compute the least cost over each 2 x 2 block of target cells; a block at the border may have fewer."""
-    height, width = data.shape[:2]
-    padding = ((0, height % 2), (0, width % 2), (0, 0), (0, 0))
-    padded = jnp.pad(data, padding, constant_values=jnp.inf)
-    rows = jnp.minimum(padded[::2], padded[1::2])
-    return jnp.minimum(rows[:, ::2], rows[:, 1::2])
-
-
 def refine(
     messages: Float[Array, "4 h_t w_t h_half w_half"],
     shape: tuple[int, int],

@@ -35,7 +35,7 @@ from convcorr_jax.shapes import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Data costs are arrays of cells² numbers: with 64 x 64 cells a run takes 1.7 GB, the network's maps included.
+# Data costs are arrays of cells² numbers: with 64 x 64 cells a run takes about 2 GB.
 MAX_CELLS = 64 * 64
 # A match is mutual if the forward and the backward flow lead back to within one cell of the start.
 MUTUAL_CELLS = 1.0

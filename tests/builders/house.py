@@ -93,7 +93,7 @@ BUDGETS = {
     "doctor": (6, 1012),
     "estimators": (4, 494),
     "eval": (62, 5690),
-    "flow": (10, 1714),
+    "flow": (10, 1693),
     "io": (8, 1470),
     "keypoints": (7, 1390),
     "labels": (6, 900),

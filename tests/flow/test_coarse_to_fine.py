@@ -90,12 +90,11 @@ def test_energies_on_25_x_25_cells_are_within_a_hundredth_of_those_with_all_labe
     for shift, noise, smoothness in (((4, -3), 0.7, 0.05), ((-9, 6), 0.5, 0.14)):
         found, full = energies(shifted_costs(rng, 25, shift=shift, noise=noise), smoothness)
         assert found <= 1.01 * full
-    # Without structure both end in one of many local minima, a few per cent apart: the means are compared.
-    found, full = np.mean([energies(random_costs(rng, 25, 25, 25, 25), 0.05) for _ in range(3)], axis=0)
+    found, full = energies(random_costs(rng, 25, 25, 25, 25), 0.05)
     assert found <= 1.01 * full
 
 
-def test_a_far_shift_is_found_through_several_coarser_grids_and_below_a_cell(rng, monkeypatch):
+def test_a_far_shift_is_found_and_refined_below_a_cell(rng, monkeypatch):
     monkeypatch.setattr(coarse_to_fine, "MOST_MATCHES", 6**4)
     costs = shifted_costs(rng, 20, shift=(7, 5), noise=0.2)
     found = min_sum_in_windows(
