@@ -86,7 +86,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 
 BUDGETS = {
     "annotation": (12, 2220),
-    "backbone": (25, 3995),
+    "backbone": (25, 4015),
     "cli": (12, 2510),
     "datasets": (43, 6947),
     "descriptors": (5, 807),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
     "tasks": (50, 9525),
-    "tests": (282, 37250),
+    "tests": (282, 37260),
     "top level": (8, 1135),
     "train": (4, 260),
 }

