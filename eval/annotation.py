@@ -11,7 +11,6 @@ Beside it stand the points of the most similar example, copied.
 """
 
 import csv
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +94,10 @@ def main(config: Config) -> Path:
                 corrected = [one for k, one in enumerate(others) if k in picked]
                 left = [one for k, one in enumerate(others) if k not in picked]
                 run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw)
-    drawn = {f"{count} examples": _over_draws(rows, count) for count in config.examples}
+    drawn = {
+        f"{count} examples": _over_draws([rows[f"{count} examples, draw {k}"] for k in range(config.draws)])
+        for count in config.examples
+    }
     result = {
         "photographs": len(tested),
         "within": config.within,
@@ -106,9 +108,8 @@ def main(config: Config) -> Path:
     return write_results(out, result, config, started=started)
 
 
-def _over_draws(rows: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, float | None]:
-    """Return means over the draws of a number of examples, and the worst share of points that are right."""
-    own = [row for name, row in rows.items() if re.fullmatch(rf"{count} examples, draw \d+", name)]
+def _over_draws(own: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return means over draws, and the worst share of points that are right."""
     known = {
         name: [row[name] for row in own] for name in ("within", "mean", "median", "rmse", "coverage", "rank")
     }

@@ -273,8 +273,8 @@ class TwoStages(FittedHeads):
         if rows:
             prior = self._prior(self._expected, self.task.spread)
             closer = heads.predict(self.params[1], self.task.extract(windows))
-            for row, one, *seen_so in zip(rows, candidates, closer.cells, closer.absent, strict=True):
-                shape = self._placed(*seen_so)
+            for row, one, cells, absent in zip(rows, candidates, closer.cells, closer.absent, strict=True):
+                shape = self._placed(cells, absent, prior)
                 # A point that is expected outside the photograph is absent.
                 outside = _outside(one, photographs[row].size)[..., None]
                 share = (prior * outside).sum(axis=(0, 1)) / prior.sum(axis=(0, 1))
@@ -304,10 +304,10 @@ class TwoStages(FittedHeads):
                 candidates.append(_Candidate(window, bool(mirrored)))
         return candidates
 
-    def _placed(self, heat: np.ndarray, absent: np.ndarray) -> FoundShape:
-        """Return the points of an upright window: by a prior about the mean shape, and by one about its fit."""
+    def _placed(self, heat: np.ndarray, absent: np.ndarray, prior: np.ndarray) -> FoundShape:
+        """Return the points of an upright window, by the prior and by one about the mean shape's fit."""
         task, cell, closer = self.task, _EXACT_PX / STRIDE_PX, _CLOSER * self.task.spread
-        first = heads.best(heat[None], prior=self._prior(self._expected, task.spread))
+        first = heads.best(heat[None], prior=prior)
         weights = np.maximum(first.probability[0], 1e-6)
         found = complex_of(first.cells[0])
         fit = fit_robustly(task.mean, found, weights, scale=closer * cell)

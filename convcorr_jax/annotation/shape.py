@@ -64,8 +64,11 @@ def points_of(numbers: Complex[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 2"]:
     return np.stack([np.real(numbers), np.imag(numbers)], axis=-1)
 
 
-def fit_similarity(source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"]) -> Similarity:
-    """Return the similarity of least squares; pairs of which one is NaN do not count.
+def fit_similarity(
+    source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"], *,
+    weights: Float[np.ndarray, " n"] | None = None,
+) -> Similarity:  # fmt: skip
+    """Return the similarity of weighted least squares; pairs of which one is NaN do not count.
 
     With a single pair, or with points at one place, it is a shift.
     """
@@ -73,11 +76,14 @@ def fit_similarity(source: Complex[np.ndarray, " n"], target: Complex[np.ndarray
     source, target = source[known], target[known]
     if not len(source):
         raise InputError("two objects have no point in common")
-    centred = source - source.mean()
-    spread = np.vdot(centred, centred).real
-    a = complex(np.vdot(centred, target - target.mean()) / spread) if spread > 0 else 1 + 0j
+    w = None if weights is None else weights[known]
+    middle, place = np.average(source, weights=w), np.average(target, weights=w)
+    centred = source - middle
+    weighted = centred if w is None else w * centred
+    spread = np.vdot(weighted, centred).real
+    a = complex(np.vdot(weighted, target - place) / spread) if spread > 0 else 1 + 0j
     a = a if abs(a) > 0 else 1 + 0j
-    return Similarity(a, complex(target.mean() - a * source.mean()))
+    return Similarity(a, complex(place - a * middle))
 
 
 def fit_robustly(
@@ -91,12 +97,8 @@ def fit_robustly(
     """
     fit = fit_similarity(source, target)
     for _ in range(3):
-        w = weights / (1 + (np.abs(fit.move(source) - target) / scale) ** 2)
-        w = w / w.sum()
-        middle, place = np.sum(w * source), np.sum(w * target)
-        spread = np.sum(w * np.abs(source - middle) ** 2)
-        a = complex(np.sum(w * np.conj(source - middle) * (target - place)) / max(spread, 1e-12))
-        fit = Similarity(a, complex(place - a * middle))
+        closeness = 1 / (1 + (np.abs(fit.move(source) - target) / scale) ** 2)
+        fit = fit_similarity(source, target, weights=weights * closeness)
     return fit
 
 
