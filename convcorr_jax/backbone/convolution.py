@@ -170,12 +170,19 @@ def correlate(
     if on_cpu() and padding == 0 and window <= stride:
         # Windows that do not overlap, such as the patches of a stem.
         return matrix_product(images, kernel, stride=stride)
+    return _convolution(images, kernel, stride=stride, padding=padding)
+
+
+def _convolution(
+    images: jax.Array, kernel: jax.Array, *, stride: int, padding: int, groups: int = 1
+) -> jax.Array:
     return jax.lax.conv_general_dilated(
         images,
         kernel,
         window_strides=(stride, stride),
         padding=[(padding, padding)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
     )
 
 
@@ -190,14 +197,7 @@ def correlate_each(
     """Correlate each channel with a filter of its own; otherwise as `correlate`."""
     window, channels = kernel.shape[0], images.shape[-1]
     if not on_cpu():
-        return jax.lax.conv_general_dilated(
-            images,
-            kernel,
-            window_strides=(stride, stride),
-            padding=[(padding, padding)] * 2,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=channels,
-        )
+        return _convolution(images, kernel, stride=stride, padding=padding, groups=channels)
     # One fused sum of shifted images: 15 to 50 times faster on a CPU than a convolution in groups.
     padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     taps = _taps(padded, window, stride)
