@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from convcorr_jax.annotation.windows import Features
 from convcorr_jax.arrays import padded_batches
@@ -189,7 +189,7 @@ def predict(params: Params, features: Features) -> Heat:
 
 
 class Peak(NamedTuple):
-    """The best cell of each point: its centroid, and the probability of the cells around it."""
+    """The centroid of the cells around one cell of each point, and their probability."""
 
     cells: Float[np.ndarray, "b n 2"]
     probability: Float[np.ndarray, "b n"]
@@ -199,12 +199,20 @@ def best(heat: Float[np.ndarray, "b h w n"], *, prior: Float[np.ndarray, "h w n"
     """Return the centroid of the cells around the most probable one, after a prior of places."""
     b, h, w, n = heat.shape
     flat = (heat if prior is None else heat * prior).reshape(b, h * w, n).argmax(axis=1)
+    return around(heat, flat)
+
+
+def around(heat: Float[np.ndarray, "b h w n"], flat: Int[np.ndarray, "b n"]) -> Peak:
+    """Return the centroid of the cells around those of these numbers, which count along rows."""
+    h, w, n = heat.shape[1:]
     rows, columns = np.divmod(flat, w)
     offsets = np.arange(-_REACH, _REACH + 1)
     dy, dx = (grid.ravel() for grid in np.meshgrid(offsets, offsets, indexing="ij"))
     y, x = rows[..., None] + dy, columns[..., None] + dx
     inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    values = heat[np.arange(b)[:, None, None], y.clip(0, h - 1), x.clip(0, w - 1), np.arange(n)[:, None]]
+    values = heat[
+        np.arange(len(heat))[:, None, None], y.clip(0, h - 1), x.clip(0, w - 1), np.arange(n)[:, None]
+    ]
     values = values * inside
     total = values.sum(-1)
     safe = np.maximum(total, 1e-30)

@@ -1,7 +1,7 @@
 """The methods that find objects and their points: on the whole photograph, or first where and then exactly."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads, stages
-from convcorr_jax.annotation.search import find_objects
+from convcorr_jax.annotation.search import choose_by_pairs, find_objects
 from convcorr_jax.annotation.shape import Similarity, complex_of, fit_robustly, mirror_shape, points_of
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
 from convcorr_jax.annotation.windows import (
@@ -28,6 +28,8 @@ from convcorr_jax.shapes import Image
 _SIDE_STEP = 32
 WHOLE_PX = 256 * 336
 """The area of the frame in which a photograph is seen as a whole."""
+SHAPES = 64
+"""The shapes that tell how points lie to one another."""
 # An object is searched with this diameter, in frames of bounded size.
 _SEARCHED_PX, _SEARCH_SIDE = 64, 160
 _LEAST_FRAME, _MOST_FRAME = 160, 512
@@ -183,10 +185,16 @@ def see(photographs: Sequence[Photograph], method: FittedHeads) -> Features:
 
 @dataclass(frozen=True, eq=False)
 class OneStage(FittedHeads):
-    """A head that sees the whole photograph: for one object whose parts move on their own."""
+    """A head that sees the whole photograph: for one object whose parts move on their own.
+
+    Points lie to one another as they do in the examples (`choose_by_pairs`).
+    """
 
     name: ClassVar[str] = "one stage"
     designs: ClassVar[tuple[heads.Design, ...]] = (_WHOLE,)
+
+    shapes: Complex[np.ndarray, "m n"] = field(default_factory=lambda: np.zeros((0, 0), complex))
+    """`SHAPES` objects of windows, in pixels of the frame; NaN where a point is absent."""
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
@@ -204,14 +212,22 @@ class OneStage(FittedHeads):
         task = self.task
         return (stages.render(examples, draws, self.frame, task.extract, swaps=task.swaps, rng=rng),)
 
+    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "OneStage":
+        """Fit the head, and keep the shapes that its windows show."""
+        cells = windows[0].targets.cells[:, 0]
+        rows = np.linspace(0, len(cells) - 1, SHAPES).round().astype(int)
+        return replace(super().fit(windows, seed=seed), shapes=complex_of(pixels_of(cells[rows])))
+
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, whose features in the frame are ``seen``."""
         frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
         heat = heads.predict(self.params[0], seen)
-        best = heads.best(heat.cells)
+        choices = [choose_by_pairs(one, self.shapes) for one in heat.cells]
+        peak = heads.around(heat.cells, np.stack([cells for cells, _ in choices]))
+        confidence = np.sqrt(peak.probability * [belief for _, belief in choices])
         return [
-            [FoundShape(frame.inverse(pixels_of(cells)), probability, absent)]
-            for frame, cells, probability, absent in zip(frames, *best, heat.absent, strict=True)
+            [FoundShape(frame.inverse(pixels_of(cells)), sure, absent)]
+            for frame, cells, sure, absent in zip(frames, peak.cells, confidence, heat.absent, strict=True)
         ]
 
 

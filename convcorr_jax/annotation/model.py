@@ -11,7 +11,7 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import Calibration
-from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.methods import SHAPES, FoundShape, OneStage, Photograph, Task, TwoStages, see
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
@@ -83,6 +83,8 @@ class AnnotationModel:
             arrays |= {
                 f"head{number}/{name}": np.asarray(values).astype(np.float16) for name, values in head.items()
             }
+        if isinstance(self.method, OneStage):
+            arrays["shapes"] = points_of(self.method.shapes).astype(np.float32)
         sizes_px = self.method.sizes_px if isinstance(self.method, TwoStages) else (0.0, 0.0)
         facts = {
             "names": self.names, "category": self.category, "skeleton": self.skeleton,
@@ -99,6 +101,8 @@ class AnnotationModel:
             raise ValueError(f"its method is {facts['method']!r}; {' or '.join(METHODS)} is expected")
         n, network = len(facts["names"]), load(_NETWORK).network
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
+        if facts["method"] == OneStage.name:
+            expected["shapes"] = Expected(np.floating, (SHAPES, n, 2))
         for layer, count in zip(LAYERS, DIRECTIONS, strict=True):
             width = channels(network, layer)
             expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
@@ -133,6 +137,8 @@ class AnnotationModel:
         method = kind(task, tuple(facts["frame"]), 0, params)
         if isinstance(method, TwoStages):
             method = replace(method, sizes_px=tuple(facts["sizes_px"]))
+        if isinstance(method, OneStage):
+            method = replace(method, shapes=complex_of(arrays["shapes"].astype(float)))
         skeleton = tuple((a, b) for a, b in facts["skeleton"])
         return cls(
             tuple(facts["names"]),

@@ -1,14 +1,14 @@
-"""Searching for objects: similarities of the mean shape to the peaks of the points' heat-maps."""
+"""Which peaks of heat-maps are an object: those near a turned mean shape, or those that suit known pairs."""
 
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 
-from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity
-from convcorr_jax.annotation.windows import pixels_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity, points_of
+from convcorr_jax.annotation.windows import STRIDE_PX, cells_of, pixels_of
 
 # A point that no peak supports costs this; log-probabilities below it count no further.
 _FLOOR = -7.0
@@ -21,6 +21,9 @@ _LEAST_LENGTH = 0.3
 # Another hypothesis lies elsewhere or is turned otherwise: shares of the diameter, and radians.
 _ELSEWHERE, _TURNED = 0.3, np.pi / 4
 _LOOKED_AT = 200
+# Pairs of points are as far apart as in a known shape, but for shares of the diameter and of the distance.
+_PAIR_PEAKS, _PAIR_BASE, _PAIR_SHARE = 6, 0.05, 0.15
+_PAIR_WEIGHT = 0.5
 
 
 class Hypothesis(NamedTuple):
@@ -131,3 +134,49 @@ def _refitted(peaks: _Peaks, mean: np.ndarray, fit: Similarity, sizes_px: tuple[
         # With the size clipped, the shift of least squares is another.
         fit = Similarity(a, complex(np.nanmean(target - a * mean)))
     return Hypothesis(fit, float(_scores(peaks, mean, np.array([fit.a]), np.array([fit.b]))[0]))
+
+
+def choose_by_pairs(
+    heat: Float[np.ndarray, "h w n"], shapes: Complex[np.ndarray, "m n"]
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Return the cell of each point, counted along rows, that suits the other points, and its probability.
+
+    Of the six greatest peaks a of a point i, with the probabilities p_i(a) of the cells around them, the one is
+    chosen of which
+
+        log p_i(a) + 1/2 sum_{j != i} log(sum_b p_j(b) mean_m N(x_a - x_b; d_mij, s_mij^2) + 1 / A)
+
+    is the greatest: d_mij is the displacement of point i from point j in a known shape, s_mij the root of the
+    squares of 0.05 diameters and of 0.15 |d_mij|, and A the area of the map. The probability is the softmax of
+    these sums.
+
+    Source: the spatial model of Tompson et al. 2015, section 3.3. Differs from the paper: the kernels are the
+    densities of the examples' own displacements, not learned; messages are exchanged by peaks alone, and have
+    half their weight, since those of many points are not independent.
+
+    Args:
+        shapes: known shapes in pixels, NaN where a point is absent. Pairs that no shape has say nothing.
+    """
+    peaks = _peaks(heat, min(_PAIR_PEAKS, heat.shape[0] * heat.shape[1]))
+    places, p = peaks.places, np.exp(peaks.logs)
+    displacements = shapes[:, :, None] - shapes[:, None]
+    known = np.isfinite(displacements)
+    lengths = np.abs(np.where(known, displacements, 0))
+    variances = (_PAIR_BASE * np.median(lengths.max(axis=(1, 2)))) ** 2 + (_PAIR_SHARE * lengths) ** 2 + 1e-6
+    apart = places[:, :, None, None] - places
+    density = np.zeros(apart.shape)
+    for one, variance, use in zip(displacements, variances, known, strict=True):
+        d, v = one[:, None, :, None], variance[:, None, :, None]
+        normal = np.exp(-(np.abs(apart - d) ** 2) / (2 * v)) / (2 * np.pi * v)
+        density += np.where(use[:, None, :, None], normal, 0)
+    pairs = known.sum(axis=0)
+    density /= np.maximum(pairs, 1)[:, None, :, None]
+    area = heat.shape[0] * heat.shape[1] * STRIDE_PX**2
+    messages = np.log(np.einsum("iajb,jb->iaj", density, p) + 1 / area)
+    used = (pairs > 0) & ~np.eye(len(p), dtype=bool)
+    logs = peaks.logs + _PAIR_WEIGHT * np.where(used[:, None], messages, 0).sum(axis=-1)
+    belief = np.exp(logs - logs.max(axis=1, keepdims=True))
+    best = logs.argmax(axis=1)[:, None]
+    cells = cells_of(points_of(np.take_along_axis(places, best, axis=1)[:, 0])).round().astype(int)
+    chosen = np.take_along_axis(belief / belief.sum(axis=1, keepdims=True), best, axis=1)[:, 0]
+    return cells[:, 1] * heat.shape[1] + cells[:, 0], chosen

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
-from convcorr_jax.annotation.search import find_objects
+from convcorr_jax.annotation.search import choose_by_pairs, find_objects
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.windows import STRIDE_PX, cells_of
 
@@ -83,3 +84,60 @@ def test_sizes_and_angles_are_limited():
     assert all(abs(np.angle(one.fit.a)) <= 0.5 for one in find(heat, angle_range=0.4))
     assert all(abs(one.fit.a) <= 45 for one in find(heat, sizes_px=(30.0, 45.0)))
     assert find(np.full((*CELLS, 4), 1e-9)) == []
+
+
+def naive_choice(heat, shapes, peaks):
+    """Evaluate the formula of pairs by loops, for peaks (row, column) of each point."""
+    h, w, n = heat.shape
+    diameters = [max(abs(one[i] - one[j]) for i in range(n) for j in range(n)) for one in shapes]
+    base = 0.05 * np.median(diameters)
+
+    def mass(i, peak):
+        return heat[max(peak[0] - 1, 0) : peak[0] + 2, max(peak[1] - 1, 0) : peak[1] + 2, i].sum()
+
+    def place(peak):
+        return np.array([4 * peak[1] + 1.5, 4 * peak[0] + 1.5])
+
+    chosen, belief = [], []
+    for i in range(n):
+        sums = []
+        for a in peaks[i]:
+            total = np.log(mass(i, a))
+            for j in set(range(n)) - {i}:
+                message = 0.0
+                for b in peaks[j]:
+                    densities = []
+                    for shape in shapes:
+                        d = shape[i] - shape[j]
+                        variance = base**2 + (0.15 * abs(d)) ** 2 + 1e-6
+                        normal = multivariate_normal((d.real, d.imag), variance * np.eye(2))
+                        densities.append(normal.pdf(place(a) - place(b)))
+                    message += mass(j, b) * np.mean(densities)
+                total += np.log(message + 1 / (16 * h * w)) / 2
+            sums.append(total)
+        weights = np.exp(sums) / np.exp(sums).sum()
+        chosen.append(peaks[i][int(np.argmax(sums))])
+        belief.append(weights.max())
+    return chosen, belief
+
+
+def test_pairs_choose_the_peaks_that_suit_the_known_shapes(rng):
+    heat = np.full((12, 15, 3), 1e-9)
+    # The greatest peak of the first point is one of another object.
+    peaks = [[(2, 3), (9, 12)], [(2, 7), (10, 2)], [(6, 3), (3, 13)]]
+    for point, places in enumerate(peaks):
+        for place, p in zip(places, (0.3, 0.5) if point == 0 else (0.8, 0.1), strict=True):
+            heat[(*place, point)] = p
+    shapes = (np.array([0, 16, 16j]) + rng.normal(0, 1, (4, 3)) + 1j * rng.normal(0, 1, (4, 3))) + 20
+    chosen, belief = choose_by_pairs(heat, shapes)
+    expected, expected_belief = naive_choice(heat, shapes, peaks)
+    assert [divmod(int(cell), 15) for cell in chosen] == expected == [(2, 3), (2, 7), (6, 3)]
+    np.testing.assert_allclose(belief, expected_belief, rtol=1e-4)
+
+
+def test_without_known_pairs_the_greatest_peaks_are_chosen():
+    heat = np.full((8, 9, 2), 1e-9)
+    heat[2, 3, 0], heat[6, 7, 0], heat[4, 4, 1] = 0.6, 0.3, 0.9
+    chosen, belief = choose_by_pairs(heat, np.full((3, 2), complex(np.nan, np.nan)))
+    assert [divmod(int(cell), 9) for cell in chosen] == [(2, 3), (4, 4)]
+    np.testing.assert_allclose(belief, [2 / 3, 1], rtol=1e-4)
