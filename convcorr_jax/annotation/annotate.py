@@ -121,8 +121,8 @@ def annotate(
         photographs: the photographs to search. The labels of those that are labelled are kept.
         search: the weights of VGG16, on whose layers the heads stand.
         align: the weights of the network that aligns windows.
-        rotate: search all angles if there is one example, or if examples turn by more than 23 degrees from
-            their mean; or, with "off", only angles up to 14 degrees.
+        rotate: search all angles if there is one example, or if the examples are turned so
+            (`MeanShape.angle_range`); or, with "off", only angles up to 14 degrees.
         mirror: learn from mirrored copies, too; by default if names say which points are left and right, if
             some examples are mirrored copies of others (`find_mirrored`), or, with fewer than five examples,
             if mirrored templates fit better.
@@ -230,6 +230,7 @@ def _task(
     flags = [flag for example in examples for flag in example.mirrored]
     swaps = _swaps(labels.names)
     residual = shape_residual(unmirrored(shapes, flags, swaps))
+    widest = shape.angle_range(rigid=not residual > RIGID_RESIDUAL)
     upright = rotate == "off" or (len(examples) < FEW and _fills(examples))
     aspect = float(
         np.median([size[1] / size[0] for size in (*(e.size for e in examples), *(c.size for c in copies))])
@@ -243,7 +244,7 @@ def _task(
         swaps=swaps,
         mirror=any(flags) or swaps != tuple(range(len(swaps))) if mirror is None else mirror,
         mirrored=any(flags) or (len(examples) < FEW and mirror is not False and is_chiral(shape.points, swaps)),
-        angle_range=min(shape.angle_range, _UPRIGHT) if upright else shape.angle_range,
+        angle_range=min(widest, _UPRIGHT) if upright else widest,
         aspect=aspect,
         spread=float(np.clip(_SPREADS * expected, _LEAST_SPREAD, _MOST_SPREAD)),
         objects=max(len(example.objects) for example in examples),

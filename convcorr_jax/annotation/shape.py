@@ -20,7 +20,7 @@ _ITERATIONS = 20
 # A shape is a mirrored one if its residual is above the first share of its diameter, and falls to the second
 # share of itself when the shape is mirrored.
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
-_WIDE_ANGLE = np.deg2rad(23)
+_WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
 
@@ -111,13 +111,18 @@ class MeanShape(NamedTuple):
     diameters: Float[np.ndarray, " examples"]
     """The diameter of each example in pixels."""
 
-    @property
-    def angle_range(self) -> float:
-        """The largest angle from the upright position that is searched, in radians."""
-        widest = float(np.abs(self.angles).max())
-        if len(self.angles) < 2 or widest > _WIDE_ANGLE:
+    def angle_range(self, *, rigid: bool) -> float:
+        """Return the largest angle from the upright position that is searched, in radians.
+
+        Rigid objects turn by any angle if an example turns by more than 23 degrees. Where parts move, angles say
+        less: all are searched if the mean of the examples' unit vectors is shorter than 0.7.
+        """
+        angles = np.abs(self.angles)
+        turned = np.quantile(angles, 1.0 if rigid else _USUAL)
+        together = abs(np.exp(1j * self.angles).mean()) > _COMMON_DIRECTION
+        if len(angles) < 2 or not together or (rigid and turned > _WIDE_ANGLE):
             return float(np.pi)
-        return _ANGLE_FACTOR * widest + float(_MORE_ANGLE)
+        return _ANGLE_FACTOR * float(turned) + float(_MORE_ANGLE)
 
 
 def diameter(points: Complex[np.ndarray, " n"]) -> float:

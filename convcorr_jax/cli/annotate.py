@@ -48,8 +48,8 @@ class Annotate:
     look at first; review.html, a page on which they are corrected; model.npz with model.json, the fitted
     model."""
     rotate: Literal["auto", "off"] = "auto"
-    """Search objects at all angles if there is one example that does not fill its photograph, or if examples
-    are turned by more than 23 degrees; or, with off, at most by 14 degrees."""
+    """Search objects at all angles if there is one example that does not fill its photograph, or if the
+    examples are turned; or, with off, at most by 14 degrees."""
     mirror: Literal["auto", "on", "off"] = "auto"
     """Learn from mirrored copies; auto does so if names say which points are left and right, or if objects are
     seen from both sides."""

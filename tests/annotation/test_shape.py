@@ -48,7 +48,7 @@ def test_the_mean_of_similar_shapes_with_missing_points_is_their_shape(rng):
     fit = fit_similarity(base, mean.points)
     np.testing.assert_allclose(fit.a * base + fit.b, mean.points, atol=1e-6)
     assert np.abs(mean.points[:, None] - mean.points).max() == pytest.approx(1)
-    assert mean.angle_range == np.pi
+    assert mean.angle_range(rigid=True) == np.pi
     with pytest.raises(InputError, match="two points at different places"):
         mean_shape([np.full(6, 3 + 3j)])
 
@@ -56,7 +56,16 @@ def test_the_mean_of_similar_shapes_with_missing_points_is_their_shape(rng):
 def test_the_angle_range_of_a_fixed_view_is_small(rng):
     base = shape(rng)
     tilted = [np.exp(1j * angle) * base for angle in (-0.1, 0.0, 0.1)]
-    assert 0.1 < mean_shape(tilted).angle_range < 0.5
+    assert 0.1 < mean_shape(tilted).angle_range(rigid=True) < 0.5
+
+
+def test_a_single_tilted_pose_of_an_articulated_object_does_not_turn_it(rng):
+    base = shape(rng)
+    tilted = mean_shape([np.exp(1j * angle) * base for angle in (-0.1, 0.0, 0.1, -0.05, 0.05, 0.9)])
+    assert tilted.angle_range(rigid=True) == np.pi
+    assert tilted.angle_range(rigid=False) < 0.6
+    turned = mean_shape([np.exp(1j * angle) * base for angle in (0.0, 2.0, -2.0, 3.0)])
+    assert turned.angle_range(rigid=False) == np.pi
 
 
 def test_the_residual_tells_rigid_from_articulated_sets(rng):
