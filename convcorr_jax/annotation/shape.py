@@ -114,8 +114,8 @@ class MeanShape(NamedTuple):
     def angle_range(self, *, rigid: bool) -> float:
         """Return the largest angle from the upright position that is searched, in radians.
 
-        Rigid objects turn by any angle if an example turns by more than 23 degrees. Where parts move, angles say
-        less: all are searched if the mean of the examples' unit vectors is shorter than 0.7.
+        Rigid objects turn by any angle if an example turns by more than 23 degrees. Where parts move, angles
+        say less: all are searched if the mean of the unit vectors of the examples is shorter than 0.7.
         """
         angles = np.abs(self.angles)
         turned = np.quantile(angles, 1.0 if rigid else _USUAL)
