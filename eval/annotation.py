@@ -10,7 +10,6 @@ correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says 
 Beside it stand the points of the most similar example, copied.
 """
 
-import csv
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from convcorr_jax.io import make_folder
 from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.annotation import copy_nearest, lengths, score
+from convcorr_jax.tasks.annotation import copy_nearest, lengths, read_split, score
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class Config:
     per: tuple[str, ...] = ("px",)
     """What distances are measured in: px, extent (the longer side of the box around the true points of each
     object), or the distance between two named points, such as leftEye rightEye."""
-    start: Literal["none", "person"] = "none"
-    """With person, the package's person cascade is tried, too."""
+    methods: tuple[Literal["auto", "one stage", "two stages", "person"], ...] = ("auto",)
+    """Methods, each from the same examples: auto chooses; with person, the package's cascade is tried, too."""
     review: int = 0
     """Then add so many of the annotated photographs to the examples, with their true labels, and annotate the
     others again: those that come first in the order of review, and as many at random."""
@@ -62,18 +61,20 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     out = make_folder(config.output.out)
     labels = read_labels(config.labels)
-    pool, tested = _split(labels.photographs, config)
+    pool, tested = read_split(labels.photographs, config.split)
+    tested = tested[: config.tested]
     length = lengths(config.per, labels.names)
     weights = {"search": load("vgg16"), "align": load("alexnet")}
-    start = None if config.start == "none" else config.start
     rows: dict[str, dict[str, Any]] = {}
 
     def run_with(
-        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int
+        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int, method: str
     ) -> tuple[FoundPhotograph, ...]:
         known = replace(labels, photographs=tuple(examples))
         paths = [one.path for one in others]
-        found = annotate(known, paths, **weights, seed=config.seed + draw, start=start)
+        fixed = method if method == "one stage" or method == "two stages" else None
+        start = "person" if method == "person" else None
+        found = annotate(known, paths, **weights, seed=config.seed + draw, method=fixed, start=start)
         scores = score(found.found.photographs, others, within=config.within, length=length)
         of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
         rows[name] = {**of_run, "seconds": found.seconds, **scores}
@@ -86,17 +87,21 @@ def main(config: Config) -> Path:
         others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
         copied = copy_nearest(chosen, [one.path for one in others], weights["search"])
         rows[f"{name}, copying"] = score(copied, others, within=config.within, length=length)
-        found = run_with(name, chosen, others, draw)
+        runs = [run_with(_named(name, method), chosen, others, draw, method) for method in config.methods]
         if config.review:
+            found, method = runs[0], config.methods[0]
             first = np.argsort([one.rank or 0 for one in found])[: config.review]
             at_random = np.random.default_rng([config.seed, draw, 1]).permutation(len(others))[: config.review]
             for order, picked in (("in order", set(first.tolist())), ("at random", set(at_random.tolist()))):
                 corrected = [one for k, one in enumerate(others) if k in picked]
                 left = [one for k, one in enumerate(others) if k not in picked]
-                run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw)
+                run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw, method)
     drawn = {
-        f"{count} examples": _over_draws([rows[f"{count} examples, draw {k}"] for k in range(config.draws)])
+        _named(f"{count} examples", method): _over_draws(
+            [rows[_named(f"{count} examples, draw {k}", method)] for k in range(config.draws)]
+        )
         for count in config.examples
+        for method in config.methods
     }
     result = {
         "photographs": len(tested),
@@ -108,6 +113,10 @@ def main(config: Config) -> Path:
     return write_results(out, result, config, started=started)
 
 
+def _named(name: str, method: str) -> str:
+    return name if method == "auto" else f"{name}, {method}"
+
+
 def _over_draws(own: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """Return means over draws, and the worst share of points that are right."""
     known = {
@@ -115,24 +124,6 @@ def _over_draws(own: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     }
     means = {n: None if None in values else float(np.mean(values)) for n, values in known.items()}
     return {**means, "worst_within": min(known["within"])}
-
-
-def _split(
-    photographs: Sequence[LabelledPhotograph], config: Config
-) -> tuple[list[LabelledPhotograph], list[LabelledPhotograph]]:
-    """Return the photographs that may be examples, in order, and those that are annotated."""
-    everything = list(photographs)
-    if config.split is None:
-        return everything, everything[: config.tested]
-    with config.split.open(encoding="utf-8-sig") as stream:
-        rows = {row["image"]: row for row in csv.DictReader(stream)}
-    parts: dict[str, list[LabelledPhotograph]] = {"train": [], "test": []}
-    for one in everything:
-        if one.path.name not in rows:
-            raise InputError(f"{config.split} lacks {one.path.name}, which is labelled")
-        parts[rows[one.path.name]["split"]].append(one)
-    parts["train"].sort(key=lambda one: int(rows[one.path.name].get("order") or 0))
-    return parts["train"], parts["test"][: config.tested]
 
 
 def _examples(

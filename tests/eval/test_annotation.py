@@ -66,10 +66,16 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     labels = write_labels(tmp_path / "labels.csv", truth)
     out = tmp_path / "out"
     with learning_little():
-        config = annotation.Config(labels, examples=(5,), output=annotation.Output(out), tested=6)
+        config = annotation.Config(
+            labels, examples=(5,), methods=("auto", "one stage"), output=annotation.Output(out), tested=6
+        )
         result = json.loads(annotation.main(config).read_text())
-    copied, row = result["runs"].values()
-    assert list(result["runs"]) == ["5 examples, draw 0, copying", "5 examples, draw 0"]
+    copied, row, forced = result["runs"].values()
+    assert list(result["runs"]) == [
+        *("5 examples, draw 0, copying", "5 examples, draw 0", "5 examples, draw 0, one stage")
+    ]
+    assert (row["method"], forced["method"]) == ("two stages", "one stage")
+    assert sum(count for *_, count in row["reliability"]) == 4 * row["objects"]
     assert copied["objects"] == row["objects"]
     assert copied["within"] < row["within"]
     assert row["examples"] == 5

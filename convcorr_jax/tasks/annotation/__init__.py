@@ -3,6 +3,7 @@
 from convcorr_jax.tasks.annotation.copying import copy_nearest as copy_nearest
 from convcorr_jax.tasks.annotation.folders import FOLDERS as FOLDERS
 from convcorr_jax.tasks.annotation.folders import Choice as Choice
+from convcorr_jax.tasks.annotation.folders import read_split as read_split
 from convcorr_jax.tasks.annotation.folders import write_folder as write_folder
 from convcorr_jax.tasks.annotation.scores import lengths as lengths
 from convcorr_jax.tasks.annotation.scores import score as score

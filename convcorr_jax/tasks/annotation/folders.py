@@ -19,7 +19,7 @@ from convcorr_jax.datasets import Record, load_image, read_records
 from convcorr_jax.datasets.loading import find_folder
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, read_image, write_image
-from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, read_labels, write_coco
+from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPhotograph, read_labels, write_coco
 from convcorr_jax.shapes import Image
 
 WILLOW = ("car", "duck", "motorbike", "winebottle")
@@ -47,6 +47,28 @@ class Picture(NamedTuple):
     image: Image
     objects: Sequence[np.ndarray]
     is_example: bool
+
+
+def read_split(
+    photographs: Sequence[LabelledPhotograph], path: Path | None
+) -> tuple[list[LabelledPhotograph], list[LabelledPhotograph]]:
+    """Return the photographs that may be examples, in order, and those that are annotated.
+
+    ``path`` is a CSV file with the columns image, split (``train`` or ``test``) and perhaps order. Without one,
+    all may be both.
+    """
+    everything = list(photographs)
+    if path is None:
+        return everything, everything
+    with path.open(encoding="utf-8-sig") as stream:
+        rows = {row["image"]: row for row in csv.DictReader(stream)}
+    parts: dict[str, list[LabelledPhotograph]] = {"train": [], "test": []}
+    for one in everything:
+        if one.path.name not in rows:
+            raise InputError(f"{path} lacks {one.path.name}, which is labelled")
+        parts[rows[one.path.name]["split"]].append(one)
+    parts["train"].sort(key=lambda one: int(rows[one.path.name].get("order") or 0))
+    return parts["train"], parts["test"]
 
 
 def write_folder(out: Path, name: str, choice: Choice) -> dict[str, int]:

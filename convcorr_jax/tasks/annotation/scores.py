@@ -7,6 +7,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from convcorr_jax import metrics
+from convcorr_jax.annotation.calibration import RIGHT
+from convcorr_jax.annotation.shape import complex_of, diameter
 from convcorr_jax.errors import InputError
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledPhotograph
 
@@ -33,9 +35,10 @@ def score(
 
     Each labelled object is compared with the nearest one that is found and not yet taken; with none, the errors
     of its points are infinite. Objects are right if half of their points are ``within`` the distance. The
-    interval of 95 % draws photographs.
+    interval of 95 % draws photographs. ``reliability`` has, of present points by fifths of the confidence, the
+    mean confidence, the share within `RIGHT` of the object's diameter, and the number of points.
     """
-    errors, confidence, radii, absent, photographs, returned = [], [], [], [], [], 0
+    errors, confidence, radii, absent, photographs, diameters, returned = [], [], [], [], [], [], 0
     for number, (photograph, labelled) in enumerate(zip(found, truth, strict=True)):
         left = list(photograph.objects)
         returned += len(left)
@@ -45,6 +48,7 @@ def score(
             confidence.append(sure)
             radii.append(radius)
             absent.append(missing)
+            diameters.append(np.full(len(error), diameter(complex_of(one.points)) / length(one.points)))
             photographs.append(number)
     right = sum(bool((one <= within).sum() >= max(1, (~np.isnan(one)).sum() / 2)) for one in errors)
     units = np.repeat(photographs, [len(one) for one in errors])
@@ -60,6 +64,7 @@ def score(
         "median": _finite(np.median(distances)),
         "rmse": _finite(np.sqrt(np.mean(distances**2))),
         "coverage": float((error[held] <= radius[held]).mean()) if held.any() else None,
+        "reliability": _reliability(sure[known], distances <= RIGHT * np.concatenate(diameters)[known]),
         "rank": _rank(sure[known], distances),
         "wrong": int((distances > within).sum()),
         "absent_precision": both / called if called else None,
@@ -104,6 +109,14 @@ def _rank(confidence: np.ndarray, error: np.ndarray) -> float | None:
     if not known.any() or np.ptp(confidence[known]) == 0 or len(np.unique(error[known])) == 1:
         return None
     return float(spearmanr(confidence[known], error[known])[0])
+
+
+def _reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
+    fifth = np.minimum(np.nan_to_num(confidence, nan=-1) * 5 // 1, 4)
+    parts = [fifth == number for number in range(5)]
+    return [
+        (float(confidence[own].mean()), float(right[own].mean()), int(own.sum())) for own in parts if own.any()
+    ]
 
 
 def _finite(value: float) -> float | None:
