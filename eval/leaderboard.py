@@ -59,7 +59,7 @@ class Config:
     dataset: str = "pf_willow"
     """Name or path of a data set with fixed pairs."""
     methods: tuple[str, ...] = METHODS
-    """``nearest``, ``flow`` or both."""
+    """Some of ``nearest``, ``flow`` and ``both_ways``, which adds the flow from target to source."""
     every: int = 5
     """Every how many pairs choose."""
     pairs: int | None = None

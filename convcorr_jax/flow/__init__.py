@@ -6,10 +6,12 @@ from convcorr_jax.flow.alignment import SMOOTHNESS as SMOOTHNESS
 from convcorr_jax.flow.alignment import TEMPERATURE as TEMPERATURE
 from convcorr_jax.flow.alignment import Alignment as Alignment
 from convcorr_jax.flow.alignment import Cost as Cost
+from convcorr_jax.flow.alignment import Subcell as Subcell
 from convcorr_jax.flow.alignment import align as align
 from convcorr_jax.flow.alignment import align_costs as align_costs
 from convcorr_jax.flow.alignment import check_descriptors as check_descriptors
 from convcorr_jax.flow.alignment import data_cost as data_cost
+from convcorr_jax.flow.alignment import mean_offset as mean_offset
 from convcorr_jax.flow.alignment import parabola_vertex as parabola_vertex
 from convcorr_jax.flow.alignment import subcell_offset as subcell_offset
 from convcorr_jax.flow.belief_propagation import MinSum as MinSum

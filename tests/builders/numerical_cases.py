@@ -100,8 +100,10 @@ def _flow() -> Iterator[Case]:
     costs = jnp.abs(_on_device(3, 4, 4, 3))
     yield case(flow.align, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
     yield case(flow.align_costs, nan(costs=costs))
+    yield case(flow.align_costs, nan(costs=costs), both_ways=True, subcell="mean")
     yield case(flow.data_cost, nan(source=_unit(3, 4, 8), target=_unit(4, 3, 8)))
-    yield case(flow.subcell_offset, nan(min_marginals=costs), labels=jnp.tile(jnp.array([1, 0]), (3, 4, 1)))
+    for offset in (flow.subcell_offset, flow.mean_offset):
+        yield case(offset, nan(min_marginals=costs), labels=jnp.tile(jnp.array([1, 0]), (3, 4, 1)))
     yield case(flow.min_sum, nan(data_cost=costs, smoothness=jnp.float32(0.1)))
     yield case(
         flow.soft_min_sum,

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from convcorr_jax.flow import align, align_costs, data_cost, min_sum, parabola_vertex, subcell_offset
+from convcorr_jax.errors import InputError
+from convcorr_jax.flow import (
+    align,
+    align_costs,
+    data_cost,
+    mean_offset,
+    min_sum,
+    parabola_vertex,
+    subcell_offset,
+)
 
 
 def unit(rng, *shape):
@@ -69,6 +78,49 @@ def test_subcell_offset_finds_the_vertex_of_a_parabola_and_is_zero_at_the_border
     slope = jnp.broadcast_to(jnp.arange(5.0), (1, 1, 4, 5))
     for label in ([0, 1], [4, 1], [2, 1]):
         np.testing.assert_array_equal(subcell_offset(slope, jnp.array([[label]])), np.zeros((1, 1, 2)))
+
+
+def test_the_mean_offset_weights_cells_within_two_of_the_label_that_the_target_has(rng):
+    volume = rng.random((2, 3, 6, 7)).astype(np.float32)
+    labels = np.stack([rng.integers(0, 7, (2, 3)), rng.integers(0, 6, (2, 3))], axis=-1)
+    expected = np.zeros((2, 3, 2))
+    for cell in np.ndindex(2, 3):
+        x, y = labels[cell]
+        near = [(c, r) for r, c in np.ndindex(6, 7) if max(abs(c - x), abs(r - y)) <= 2]
+        weights = [np.exp(-volume[cell][r, c] / 0.6) for c, r in near]
+        expected[cell] = np.average(near, axis=0, weights=weights) - labels[cell]
+    np.testing.assert_allclose(mean_offset(jnp.asarray(volume), jnp.asarray(labels)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("subcell", ["parabola", "mean"])
+def test_both_ways_minimise_the_sum_of_the_min_marginals_of_two_flows(rng, subcell):
+    costs = jnp.asarray(rng.random((4, 5, 5, 3)), jnp.float32)
+    there, back = (
+        min_sum(one, smoothness=0.05, schedule="sweeps", max_rounds=10).min_marginals
+        for one in (costs, jnp.transpose(costs, (2, 3, 0, 1)))
+    )
+    summed = np.asarray(there) + np.transpose(back, (2, 3, 0, 1))
+    rows, columns = np.unravel_index(summed.reshape(4, 5, 15).argmin(axis=-1), (5, 3))
+    found = align_costs(costs, smoothness=0.05, both_ways=True, subcell=subcell)
+    np.testing.assert_array_equal(found.labels, np.stack([columns, rows], axis=-1))
+    assert not np.array_equal(found.labels, align_costs(costs, smoothness=0.05).labels)
+    offset = {"parabola": subcell_offset, "mean": mean_offset}[subcell]
+    flow = np.asarray(found.labels) - np.stack(np.meshgrid(np.arange(5), np.arange(4)), axis=-1)
+    refined = flow + np.asarray(offset(jnp.asarray(summed), found.labels))
+    np.testing.assert_allclose(found.flow, refined, atol=1e-5)
+    y, x = np.mgrid[:4, :5]
+    rough = sum((np.diff(flow, axis=axis) ** 2).sum() for axis in (0, 1))
+    np.testing.assert_allclose(found.energy.data, np.asarray(costs)[y, x, rows, columns].sum(), rtol=1e-5)
+    np.testing.assert_allclose(found.energy.smoothness, 0.05 * rough, rtol=1e-5)
+
+
+def test_both_ways_of_costs_that_are_not_finite_are_nan_and_windows_are_refused(rng):
+    costs = jnp.asarray(rng.random((4, 4, 4, 4)), jnp.float32)
+    found = align_costs(costs.at[0, 0, 1, 2].set(jnp.inf), both_ways=True, subcell="mean")
+    assert all(np.isnan(one).all() for one in (found.flow, found.confidence, *found.energy))
+    assert not found.converged
+    with pytest.raises(InputError, match=r"\(4, 4, 4, 4\), more than are aligned both ways"):
+        align_costs(costs, both_ways=True, window=3)
 
 
 def test_data_cost_has_finite_gradients_even_between_equal_descriptors(rng):

@@ -1,5 +1,6 @@
 """Keypoint transfer (Long et al. 2014, section 4): pairs, methods, predictions, scores and figures."""
 
+from convcorr_jax.tasks.transfer.evaluation import BOTH_WAYS as BOTH_WAYS
 from convcorr_jax.tasks.transfer.evaluation import METHODS as METHODS
 from convcorr_jax.tasks.transfer.evaluation import Scores as Scores
 from convcorr_jax.tasks.transfer.evaluation import evaluate_features as evaluate_features

@@ -5,7 +5,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring
 from convcorr_jax.descriptors import Recipe, recipe_for
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE
+from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Subcell
 from convcorr_jax.metrics import Pck
 from convcorr_jax.runtime import plain
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
@@ -25,6 +25,8 @@ from convcorr_jax.tasks.transfer.selection import FlowScores, NearestScores, Sea
 
 METHODS = ("nearest", "flow")
 """The most similar cell for each keypoint by itself, and the flow of the mutual cost."""
+BOTH_WAYS = "both_ways"
+"""A further method: the flows from source to target and back, in twice the time (`convcorr_jax.flow.align`)."""
 # The name of the only layer of a function.
 _FUNCTION = "function"
 
@@ -118,7 +120,8 @@ def evaluate_features(
             functions.
         temperature: That of the flow's mutual cost (`convcorr_jax.flow.align`), and where its choice starts.
         smoothness: That of the flow, and where its choice starts.
-        methods: The names of `METHODS` to run.
+        methods: The names of `METHODS` to run, or `BOTH_WAYS`, for which a ``space`` also chooses how flows are
+            refined below a cell.
         folder: Where predictions of every settings are cached, so that a killed run continues; by default none.
 
     Raises:
@@ -127,20 +130,24 @@ def evaluate_features(
     """
     if pairs.neighborhoods is not None:
         raise InputError("neighbours vote for the keypoints of these pairs; fixed pairs are expected")
-    if unknown := set(methods) - set(METHODS) or (not methods and {"none"}):
-        raise InputError(f"methods are {', '.join(sorted(unknown))}; some of {', '.join(METHODS)} are expected")
+    known = (*METHODS, BOTH_WAYS)
+    if unknown := set(methods) - set(known) or (not methods and {"none"}):
+        raise InputError(f"methods are {', '.join(sorted(unknown))}; some of {', '.join(known)} are expected")
     if every < 1:
         raise InputError(f"every is {every}; at least 1 is expected")
     recipe = _recipe(features, layers, sizes_px, center)
     predictions, settings = {}, {}
     for name in methods:
-        start = Method(name, recipe, False, "mutual", smoothness, temperature=temperature)
+        both_ways = name == BOTH_WAYS
+        start = Method(name, recipe, False, "mutual", smoothness, temperature=temperature, both_ways=both_ways)
         scores = _scores(name, features, folder)
         if space is None:
             predictions[name] = scores(pairs, "scored").predicted(start)
             settings[name] = dict.fromkeys(pairs.categories, start)
             continue
-        searched = space if name == "flow" else dataclasses.replace(space, temperatures=())
+        searched = dataclasses.replace(space, temperatures=()) if name == "nearest" else space
+        if both_ways:
+            searched = dataclasses.replace(searched, subcells=get_args(Subcell))
         predictions[name], chosen = predict_nested(start, searched, pairs, every=every, scores=scores)
         settings[name] = {category: one.method for category, one in chosen.items()}
     return Scores(pairs, predictions, settings)
@@ -149,7 +156,7 @@ def evaluate_features(
 def _scores(
     name: str, features: Weights | FeatureFunction, folder: Path | None
 ) -> Callable[[Pairs, str], FlowScores]:
-    kind = FlowScores if name == "flow" else NearestScores
+    kind = NearestScores if name == "nearest" else FlowScores
 
     def scores(some: Pairs, subfolder: str) -> FlowScores:
         return kind(some, features, folder=None if folder is None else folder / name / subfolder)

@@ -27,7 +27,7 @@ from convcorr_jax.descriptors import (
     view,
 )
 from convcorr_jax.errors import InputError
-from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, Cost, align_costs, data_cost
+from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, Cost, Subcell, align_costs, data_cost
 from convcorr_jax.runtime import plain, progress, stage
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
 from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
@@ -45,6 +45,7 @@ class Method:
     With ``sift``, SIFT at the same cells replaces convolutional descriptors. The smoothness is in units of the
     cost (see `convcorr_jax.flow.align`), the margin of boxes in fractions of their width and height; the
     temperature is that of the mutual cost. Without ``subcell``, flows are whole cells, as the paper's.
+    ``both_ways`` adds the flow from target to source.
     """
 
     name: str
@@ -54,7 +55,8 @@ class Method:
     smoothness: float
     margin: float = BOX_MARGIN
     temperature: float = TEMPERATURE
-    subcell: bool = True
+    subcell: Subcell | None = "parabola"
+    both_ways: bool = False
 
     def flow(self, alignment: Alignment) -> Float[np.ndarray, "h w 2"]:
         """Return the flow of an alignment in cells, refined below one cell or not."""
@@ -92,10 +94,8 @@ def methods_for(
     return (
         Method("conv_flow", recipe, False, "mutual", chosen["conv_flow"]),
         # The paper warps the box itself to a square.
-        Method(
-            "paper_conv4", paper_recipe, False, "distance", chosen["paper_conv4"], margin=0.0, subcell=False
-        ),
-        Method("paper_sift", paper_recipe, True, "distance", chosen["paper_sift"], margin=0.0, subcell=False),
+        Method("paper_conv4", paper_recipe, False, "distance", chosen["paper_conv4"], margin=0.0, subcell=None),
+        Method("paper_sift", paper_recipe, True, "distance", chosen["paper_sift"], margin=0.0, subcell=None),
         Method("sift_flow", recipe, True, "mutual", chosen["sift_flow"]),
     )
 
@@ -200,6 +200,8 @@ def align_pairs(described: Described, pairs: Int[np.ndarray, "pairs 2"], method:
                 temperature=method.temperature,
             ),
             smoothness=np.float32(method.smoothness),
+            both_ways=method.both_ways,
+            subcell=method.subcell or "parabola",
         )
         flows.append(method.flow(alignment))
         deformation.append(np.asarray(alignment.energy.smoothness))

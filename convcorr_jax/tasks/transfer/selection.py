@@ -19,6 +19,7 @@ from jaxtyping import Float
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
+from convcorr_jax.flow import Subcell
 from convcorr_jax.runtime import plain, stage
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
 from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe, nearest_cells
@@ -44,6 +45,7 @@ class SearchSpace:
     sizes_px: tuple[tuple[int, ...], ...] = ()
     margins: tuple[float, ...] = ()
     temperatures: tuple[float, ...] = ()
+    subcells: tuple[Subcell, ...] = ()
 
 
 # Combinations around conv4 of AlexNet, whose cells are 16 pixels apart, and the like of VGG16.
@@ -104,6 +106,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
             ("sizes_px", space.sizes_px),
             ("margin", space.margins),
             ("temperature", space.temperatures),
+            ("subcell", space.subcells),
         ):
             best = max((best, *(_with(best, setting, value) for value in values)), key=evaluate)
         best = _best_smoothness(best, evaluate, start=start)
@@ -172,7 +175,7 @@ class FlowScores:
         layers, sizes = "-".join(method.recipe.layers), "-".join(map(str, method.recipe.sizes_px))
         name = (
             f"{method.name}_{framing}_{layers}_{sizes}_{method.margin:g}_{method.temperature:g}_"
-            f"{method.smoothness:g}.npz"
+            f"{method.smoothness:g}_{method.subcell}.npz"
         )
         return stage(self._folder / name, settings, lambda: self._predict(method))["predicted"]
 

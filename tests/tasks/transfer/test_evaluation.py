@@ -15,6 +15,7 @@ from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_PASCAL, PF_PASCAL_BOX, PF_WILLOW
 from convcorr_jax.tasks.transfer import (
+    BOTH_WAYS,
     Described,
     FeatureFunction,
     Method,
@@ -140,6 +141,14 @@ def test_settings_are_chosen_by_other_categories_and_cached(rng, tmp_path):
     ]
     assert len(called) == calls
     assert (tmp_path / "nearest" / "choosing" / "a").is_dir()
+    both = evaluate_features(function, pairs, space=space, methods=(BOTH_WAYS,), folder=tmp_path)
+    assert all(one.both_ways and one.subcell == "parabola" for one in both.settings[BOTH_WAYS].values())
+    truth = pairs.keypoints.points[pairs.targets]
+    np.testing.assert_allclose(both.predictions[BOTH_WAYS], truth, atol=CELL_PX / 8)
+    assert {path.stem.split("_")[-1] for path in (tmp_path / BOTH_WAYS / "choosing" / "a").iterdir()} >= {
+        "mean",
+        "parabola",
+    }
     with pytest.raises(InputError, match="none of every 2 pairs is of b"):
         evaluate_features(function, pairs, space=space, every=2)
     with pytest.raises(InputError, match="and another are expected"):
