@@ -1,21 +1,21 @@
 """A leaderboard: how well the features of networks carry keypoints between objects of a category.
 
     python -m eval.leaderboard --networks alexnet vgg16 vit_s14 --data-root ../shared/data
+    python -m eval.leaderboard --joined vgg16 mobilenet_v2 vit_s14 --methods both_ways
     python -m eval.leaderboard --networks facebook/dinov2-base --layers block11 --sizes-px 840 --methods nearest
 
 The pairs are those of PF-WILLOW, whole photographs resized to squares, or of ``--dataset pf_pascal`` or
 ``spair71k``. ``nearest`` takes the most similar cell for each keypoint, ``flow`` has the mutual cost and a
-smoothness. For every entry alike, layers (of vision transformers block outputs and keys), size, temperature and
-smoothness are chosen for each category by the others (`convcorr_jax.tasks.transfer.CANDIDATES`), on every
-``--every``-th pair; all pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of them.
+smoothness, ``both_ways`` the flow from target to source besides. For every entry alike, layers (of vision
+transformers block outputs and keys), size, temperature, smoothness and the shares of joined networks are chosen
+for each category by the others (`convcorr_jax.tasks.transfer.CANDIDATES`), on every ``--every``-th pair; all
+pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of them.
 
-``flow`` and ``nearest`` have the ``pck`` of every network with 95 % intervals that draw photographs, by every
-``protocols`` in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that
-most categories have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries
-is surely better, by paired draws. ``training_data`` is whether it may contain the set, and why.
-
-Predictions of every pair are in ``<network>.npz``; ``checksum`` is that of a method's. A killed run continues,
-and further networks are added by running again with their names besides: the others are read.
+Each method has the ``pck`` of every network with 95 % intervals that draw photographs, by every ``protocols``
+in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
+have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries is surely
+better, by paired draws. ``training_data`` is whether it may contain the set, and why. Predictions of pairs are
+in ``<network>.npz``, with a ``checksum`` each. A killed run continues, and a later one adds further networks.
 """
 
 import functools
@@ -35,7 +35,8 @@ from convcorr_jax.tasks import Backbone, DataRoot, Output
 from convcorr_jax.tasks.reading import evenly_spread
 from convcorr_jax.tasks.transfer import (
     METHODS,
-    FeatureFunction,
+    Features,
+    JoinedNetworks,
     Pairs,
     Scores,
     candidates,
@@ -58,6 +59,8 @@ class Config:
     """Other networks, each the ``module:name`` of a `convcorr_jax.tasks.transfer.FeatureFunction`."""
     dataset: str = "pf_willow"
     """Name or path of a data set with fixed pairs."""
+    joined: tuple[str, ...] = ()
+    """Names of networks whose descriptors, by their recipes, are joined as a further entry."""
     methods: tuple[str, ...] = METHODS
     """Some of ``nearest``, ``flow`` and ``both_ways``, which adds the flow from target to source."""
     every: int = 5
@@ -83,8 +86,7 @@ def main(config: Config) -> Path:
         if config.pairs < 1:
             raise InputError(f"pairs is {config.pairs}; at least 1 is expected")
         pairs = pairs.subset(evenly_spread(len(pairs.indices), config.pairs))
-    entries = _entries(config)
-    out = make_folder(config.output.out)
+    entries, out = _entries(config), make_folder(config.output.out)
     found: dict[str, Scores] = {}
     rows: dict[str, dict[str, Any]] = {name: {} for name in (*config.methods, "costs", "training_data")}
     for name, load in entries.items():
@@ -93,13 +95,11 @@ def main(config: Config) -> Path:
         write_arrays(out / f"{name}.npz", **found[name].predictions)
         for method in config.methods:
             rows[method][name] = found[name].result[method]
-        recipes = Counter(one.recipe for one in found[name].settings[config.methods[-1]].values())
-        ((recipe, _),) = recipes.most_common(1)
-        rows["costs"][name] = costs(features, recipe, pairs.records)
+        used = Counter((one.recipe, one.shares) for one in found[name].settings[config.methods[-1]].values())
+        (((recipe, shares), _),) = used.most_common(1)
+        rows["costs"][name] = costs(features, recipe, pairs.records, shares=shares)
         rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), seen(features), strict=True))
-    standings = {
-        method: rank({name: scores.pck(method) for name, scores in found.items()}) for method in config.methods
-    }
+    standings = {one: rank({name: scores.pck(one) for name, scores in found.items()}) for one in config.methods}
     result = {
         "dataset": config.dataset,
         "pairs": len(pairs.indices),
@@ -110,24 +110,26 @@ def main(config: Config) -> Path:
     return write_results(out, result, config, started=started)
 
 
-def _entries(config: Config) -> dict[str, Callable[[], Weights | FeatureFunction]]:
+def _entries(config: Config) -> dict[str, Callable[[], Features]]:
     """Return how each entry is loaded, by its name; all are loaded once, so that a missing file is found."""
-    entries: dict[str, Callable[[], Weights | FeatureFunction]] = {}
+    entries: dict[str, Callable[[], Features]] = {}
     for option in config.networks:
         backbone = Backbone(option, winograd=config.winograd)
         entries[backbone.load().network.name] = backbone.load
     for option in config.features:
         find_function(option)
         entries[option.replace(":", ".")] = functools.partial(find_function, option)
-    options = (*config.networks, *config.features)
+    if config.joined:
+        joined = JoinedNetworks(tuple(Backbone(one, winograd=config.winograd).load() for one in config.joined))
+        entries[joined.name] = lambda: joined
+    options = (*config.networks, *config.features, *config.joined[:1])
     if not options or len(entries) < len(options):
-        raise InputError(
-            f"the entries are {', '.join(options) or 'none'}; one or more are expected, none of them twice"
-        )
+        listed = ", ".join(options) or "none"
+        raise InputError(f"the entries are {listed}; one or more are expected, none of them twice")
     return entries
 
 
-def _evaluate(features: Weights | FeatureFunction, pairs: Pairs, config: Config, folder: Path) -> Scores:
+def _evaluate(features: Features, pairs: Pairs, config: Config, folder: Path) -> Scores:
     """Choose the settings of one entry and score it."""
     space = candidates(features, sizes_px=config.sizes_px)
     if config.layers and isinstance(features, Weights):

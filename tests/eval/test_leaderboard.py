@@ -49,6 +49,7 @@ def test_networks_are_ranked_and_a_second_run_reads_what_was_predicted(tmp_path,
         ({"networks": ()}, "none; one or more"),
         ({"networks": ("alexnet", "alexnet")}, "none of them twice"),
         ({"pairs": 0}, "pairs is 0"),
+        ({"networks": (), "joined": ("alexnet",)}, "alexnet are joined; two or more different"),
     ):
         with pytest.raises(InputError, match=message):
             leaderboard.main(leaderboard.Config(**{"dataset": str(folder), **options}))

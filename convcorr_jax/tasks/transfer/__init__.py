@@ -12,6 +12,8 @@ from convcorr_jax.tasks.transfer.figures import pairs_to_explore as pairs_to_exp
 from convcorr_jax.tasks.transfer.figures import write_figures as write_figures
 from convcorr_jax.tasks.transfer.functions import FeatureFunction as FeatureFunction
 from convcorr_jax.tasks.transfer.functions import find_function as find_function
+from convcorr_jax.tasks.transfer.joined import Features as Features
+from convcorr_jax.tasks.transfer.joined import JoinedNetworks as JoinedNetworks
 from convcorr_jax.tasks.transfer.leaderboard import CANDIDATES as CANDIDATES
 from convcorr_jax.tasks.transfer.leaderboard import SEEN as SEEN
 from convcorr_jax.tasks.transfer.leaderboard import Standing as Standing

@@ -10,7 +10,6 @@ from typing import Any, get_args
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import Scoring
 from convcorr_jax.descriptors import Recipe, recipe_for
 from convcorr_jax.errors import InputError
@@ -18,6 +17,7 @@ from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Subcell
 from convcorr_jax.metrics import Pck
 from convcorr_jax.runtime import plain
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.joined import Features, JoinedNetworks
 from convcorr_jax.tasks.transfer.methods import Method
 from convcorr_jax.tasks.transfer.pairs import Pairs
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals, score
@@ -93,7 +93,7 @@ def scorings(pairs: Pairs) -> tuple[Scoring, ...]:
 
 
 def evaluate_features(
-    features: Weights | FeatureFunction,
+    features: Features,
     pairs: Pairs,
     *,
     layers: Sequence[str] = (),
@@ -113,7 +113,8 @@ def evaluate_features(
     categories, so that the scores are not those of the best of many settings.
 
     Args:
-        features: The weights of a network, or the function of another.
+        features: The weights of a network, the function of another, or joined networks, whose shares are equal
+            unless a ``space`` chooses them.
         layers: Layers of the network, the last of which defines the grid; by default its recipe's.
         sizes_px: Sides of the squares; by default the recipe's.
         center: Whether the mean column of every map is subtracted; by default the recipe's choice, and not for
@@ -136,10 +137,20 @@ def evaluate_features(
     if every < 1:
         raise InputError(f"every is {every}; at least 1 is expected")
     recipe = _recipe(features, layers, sizes_px, center)
+    shares = features.shares[0] if isinstance(features, JoinedNetworks) else ()
     predictions, settings = {}, {}
     for name in methods:
         both_ways = name == BOTH_WAYS
-        start = Method(name, recipe, False, "mutual", smoothness, temperature=temperature, both_ways=both_ways)
+        start = Method(
+            name,
+            recipe,
+            False,
+            "mutual",
+            smoothness,
+            temperature=temperature,
+            both_ways=both_ways,
+            shares=shares,
+        )
         scores = _scores(name, features, folder)
         if space is None:
             predictions[name] = scores(pairs, "scored").predicted(start)
@@ -153,9 +164,7 @@ def evaluate_features(
     return Scores(pairs, predictions, settings)
 
 
-def _scores(
-    name: str, features: Weights | FeatureFunction, folder: Path | None
-) -> Callable[[Pairs, str], FlowScores]:
+def _scores(name: str, features: Features, folder: Path | None) -> Callable[[Pairs, str], FlowScores]:
     kind = NearestScores if name == "nearest" else FlowScores
 
     def scores(some: Pairs, subfolder: str) -> FlowScores:
@@ -164,9 +173,7 @@ def _scores(
     return scores
 
 
-def _recipe(
-    features: Weights | FeatureFunction, layers: Sequence[str], sizes_px: Sequence[int], center: bool | None
-) -> Recipe:
+def _recipe(features: Features, layers: Sequence[str], sizes_px: Sequence[int], center: bool | None) -> Recipe:
     """Return the recipe of what was asked for, and else the network's own."""
     if isinstance(features, FeatureFunction):
         if layers or tuple(sizes_px) not in ((), (features.side_px,)):
@@ -175,6 +182,12 @@ def _recipe(
                 f"sizes but its own, {features.side_px}"
             )
         return Recipe((_FUNCTION,), (features.side_px,), center=bool(center))
+    if isinstance(features, JoinedNetworks):
+        if layers or sizes_px or center is not None:
+            raise InputError(
+                "layers, sizes and centring are asked for; joined networks have those of their recipes"
+            )
+        return features.recipe
     own = recipe_for(features.network)
     return Recipe(
         tuple(layers) or own.layers,

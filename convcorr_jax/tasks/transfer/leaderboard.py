@@ -15,6 +15,7 @@ from convcorr_jax.descriptors import Recipe, recipe_for
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck, bootstrap, interval
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.joined import Features, JoinedNetworks
 from convcorr_jax.tasks.transfer.methods import description, record_view
 from convcorr_jax.tasks.transfer.selection import SearchSpace
 
@@ -64,11 +65,14 @@ All three have photographs of PASCAL VOC, near which DINOv2's were chosen (Oquab
 _UNKNOWN: tuple[May, str] = ("unknown", "its training photographs were not compared with the set")
 
 
-def candidates(features: Weights | FeatureFunction, *, sizes_px: Sequence[int] = ()) -> SearchSpace:
+def candidates(features: Features, *, sizes_px: Sequence[int] = ()) -> SearchSpace:
     """Return the layers, sizes and temperatures among which an entry's settings are chosen.
 
-    ``sizes_px`` replaces the sizes of the table. A function has but temperatures.
+    ``sizes_px`` replaces the sizes of the table. A function has but temperatures, joined networks have shares
+    besides.
     """
+    if isinstance(features, JoinedNetworks):
+        return SearchSpace(temperatures=_TEMPERATURES, shares=features.shares)
     if isinstance(features, FeatureFunction):
         return SearchSpace(temperatures=_TEMPERATURES)
     network = features.network
@@ -87,15 +91,19 @@ def candidates(features: Weights | FeatureFunction, *, sizes_px: Sequence[int] =
     return SearchSpace(layers, (*((side,) for side in sides), *together), temperatures=_TEMPERATURES)
 
 
-def seen(features: Weights | FeatureFunction) -> tuple[May, str]:
+def seen(features: Features) -> tuple[May, str]:
     """Return whether training photographs may be those of the sets of pairs, and why (`SEEN`)."""
     if isinstance(features, FeatureFunction):
         return "unknown", "a function does not say what it was trained on"
+    if isinstance(features, JoinedNetworks):
+        return min(map(seen, features.networks), key=lambda one: ("yes", "unknown", "no").index(one[0]))
     name = features.network.name
     return next((entry for start, entry in SEEN.items() if name.startswith(start)), _UNKNOWN)
 
 
-def costs(features: Weights | FeatureFunction, recipe: Recipe, records: Sequence[Record]) -> dict[str, Any]:
+def costs(
+    features: Features, recipe: Recipe, records: Sequence[Record], *, shares: Sequence[float] = ()
+) -> dict[str, Any]:
     """Measure what a description costs on this machine, as JSON stores it.
 
     ``ms_per_image`` is the least time of a few batches of squares, without reading and resizing photographs;
@@ -105,7 +113,7 @@ def costs(features: Weights | FeatureFunction, recipe: Recipe, records: Sequence
     """
     to_describe = [record_view(record, recipe, margin=None) for record in records[:_BATCH]]
     pyramid = [np.stack(level) for level in zip(*(one.pyramid for one in to_describe), strict=True)]
-    _, compute = description(features, recipe)
+    _, compute = description(features, recipe, shares=shares)
     seconds = []
     for _ in range(1 + _REPEATS):
         started = time.perf_counter()

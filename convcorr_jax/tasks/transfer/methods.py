@@ -30,6 +30,7 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.flow import SMOOTHNESS, TEMPERATURE, Alignment, Cost, Subcell, align_costs, data_cost
 from convcorr_jax.runtime import plain, progress, stage
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.joined import Features, JoinedNetworks
 from convcorr_jax.tasks.transfer.pairs import Neighborhoods, Pairs
 
 # The paper's radius of 20 at its input of 227 pixels; the radius grows with the input.
@@ -45,7 +46,7 @@ class Method:
     With ``sift``, SIFT at the same cells replaces convolutional descriptors. The smoothness is in units of the
     cost (see `convcorr_jax.flow.align`), the margin of boxes in fractions of their width and height; the
     temperature is that of the mutual cost. Without ``subcell``, flows are whole cells, as the paper's.
-    ``both_ways`` adds the flow from target to source.
+    ``both_ways`` adds the flow from target to source. Joined networks have ``shares`` (`JoinedNetworks`).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Method:
     temperature: float = TEMPERATURE
     subcell: Subcell | None = "parabola"
     both_ways: bool = False
+    shares: tuple[float, ...] = ()
 
     def flow(self, alignment: Alignment) -> Float[np.ndarray, "h w 2"]:
         """Return the flow of an alignment in cells, refined below one cell or not."""
@@ -109,22 +111,21 @@ class Described(NamedTuple):
     """Cells to pixels of each record's photograph."""
 
 
-def describe(
-    records: Sequence[Record], method: Method, features: Weights | FeatureFunction, *, boxed: bool
-) -> Described:
+def describe(records: Sequence[Record], method: Method, features: Features, *, boxed: bool) -> Described:
     """Describe every record: its box, warped to a square, or its whole photograph.
 
     Raises:
         InputError: a record has no box, or the features have not the method's layers or sizes (`description`).
     """
     recipe, margin = method.recipe, method.margin if boxed else None
-    to_input_px, compute = description(features, recipe, sift=method.sift)
+    to_input_px, compute = description(features, recipe, sift=method.sift, shares=method.shares)
     blocks, transforms = [], []
     batches = list(padded_batches(len(records), size=_BATCH))
     for rows, count in progress(batches, description=f"{method.name}: describing"):
         views = [record_view(records[row], recipe, margin=margin) for row in rows[:count]]
         # A function is called for each image; a program is compiled for one size of batches.
-        padded = views + (views[-1:] * (len(rows) - count) if isinstance(features, Weights) else [])
+        alone = isinstance(features, FeatureFunction)
+        padded = views if alone else views + views[-1:] * (len(rows) - count)
         pyramid = [np.stack(level) for level in zip(*(v.pyramid for v in padded), strict=True)]
         blocks.append(np.asarray(compute(pyramid)[:count], np.float16))
         transforms += [v.to_photograph_px @ to_input_px for v in views]
@@ -132,7 +133,7 @@ def describe(
 
 
 def description(
-    features: Weights | FeatureFunction, recipe: Recipe, *, sift: bool = False
+    features: Features, recipe: Recipe, *, sift: bool = False, shares: Sequence[float] = ()
 ) -> tuple[coords.Transform, Callable[[Sequence[np.ndarray]], np.ndarray | jax.Array]]:
     """Return the transform of cells to pixels of the largest input, and the function that describes a pyramid.
 
@@ -140,8 +141,14 @@ def description(
 
     Raises:
         InputError: the features have not the recipe's layers or sizes, or SIFT is asked for at the cells of a
-            function.
+            function or of joined networks.
     """
+    if isinstance(features, JoinedNetworks):
+        if sift or recipe != features.recipe:
+            raise InputError(
+                f"descriptors are of {recipe}{', by SIFT' * sift}; the joined networks have {features.recipe}"
+            )
+        return features.to_largest_px, functools.partial(features.describe, shares=shares)
     if isinstance(features, FeatureFunction):
         if sift or recipe.sizes_px != (features.side_px,):
             raise InputError(

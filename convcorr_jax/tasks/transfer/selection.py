@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.descriptors import Recipe
 from convcorr_jax.errors import InputError
 from convcorr_jax.flow import Subcell
 from convcorr_jax.runtime import plain, stage
-from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.transfer.joined import Features
 from convcorr_jax.tasks.transfer.methods import Described, Method, align_pairs, carry, describe, nearest_cells
 from convcorr_jax.tasks.transfer.pairs import Pairs
 from convcorr_jax.tasks.transfer.scores import pck_with_intervals, score
@@ -46,6 +45,7 @@ class SearchSpace:
     margins: tuple[float, ...] = ()
     temperatures: tuple[float, ...] = ()
     subcells: tuple[Subcell, ...] = ()
+    shares: tuple[tuple[float, ...], ...] = ()
 
 
 # Combinations around conv4 of AlexNet, whose cells are 16 pixels apart, and the like of VGG16.
@@ -107,6 +107,7 @@ def select(method: Method, space: SearchSpace, score: Callable[[Method], float])
             ("margin", space.margins),
             ("temperature", space.temperatures),
             ("subcell", space.subcells),
+            ("shares", space.shares),
         ):
             best = max((best, *(_with(best, setting, value) for value in values)), key=evaluate)
         best = _best_smoothness(best, evaluate, start=start)
@@ -160,7 +161,7 @@ def _with(method: Method, setting: str, value: Any) -> Method:
 class FlowScores:
     """Predictions of the keypoints of pairs for any settings of a method, and their scores, cached on disk."""
 
-    def __init__(self, pairs: Pairs, weights: Weights | FeatureFunction, *, folder: Path | None) -> None:
+    def __init__(self, pairs: Pairs, weights: Features, *, folder: Path | None) -> None:
         """Take the pairs, what describes them, and the folder of cached predictions, None for no cache."""
         self._pairs, self._weights, self._folder = pairs, weights, folder
         # Descriptors of one recipe serve every cost and smoothness that is tried next.
@@ -173,9 +174,10 @@ class FlowScores:
         settings = {**self._pairs.key, "weights": self._weights.fingerprint, "method": plain(method)}
         framing = "box" if self._pairs.boxed else "image"
         layers, sizes = "-".join(method.recipe.layers), "-".join(map(str, method.recipe.sizes_px))
+        shares = "".join(f"_{share:.3g}" for share in method.shares)
         name = (
             f"{method.name}_{framing}_{layers}_{sizes}_{method.margin:g}_{method.temperature:g}_"
-            f"{method.smoothness:g}_{method.subcell}.npz"
+            f"{method.smoothness:g}_{method.subcell}{shares}.npz"
         )
         return stage(self._folder / name, settings, lambda: self._predict(method))["predicted"]
 
@@ -184,12 +186,14 @@ class FlowScores:
         return float(score(self._pairs, self.predicted(method)).mean.mean())
 
     def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
-        described = self._described(method.name, method.recipe, method.sift, method.margin)
+        described = self._described(method.name, method.recipe, method.sift, method.margin, method.shares)
         flows = align_pairs(described, self._pairs.indices, method)
         return {"predicted": carry(self._pairs, described, flows.flow)}
 
-    def _describe(self, name: str, recipe: Recipe, sift: bool, margin: float) -> Described:
-        method = Method(name, recipe, sift, "distance", 1.0, margin)
+    def _describe(
+        self, name: str, recipe: Recipe, sift: bool, margin: float, shares: tuple[float, ...]
+    ) -> Described:
+        method = Method(name, recipe, sift, "distance", 1.0, margin, shares=shares)
         return describe(self._pairs.records, method, self._weights, boxed=self._pairs.boxed)
 
 
@@ -201,7 +205,7 @@ class NearestScores(FlowScores):
         return super().predicted(dataclasses.replace(method, temperature=1.0, smoothness=1.0))
 
     def _predict(self, method: Method) -> Mapping[str, np.ndarray]:
-        described = self._described(method.name, method.recipe, method.sift, method.margin)
+        described = self._described(method.name, method.recipe, method.sift, method.margin, method.shares)
         return {"predicted": nearest_cells(self._pairs, described)}
 
 
