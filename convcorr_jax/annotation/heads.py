@@ -86,6 +86,7 @@ def logits(
     dropout: tuple[Array, Array | float] | None = None,
 ) -> Float[Array, "b h w n"]:
     """Compute the logits of cells; ``dropout`` has the key and the share of channels that are set to 0."""
+    features = tuple(x.astype(jnp.float32) for x in features)
     if dropout is not None:
         key, share = dropout
         features = tuple(_dropped(jax.random.fold_in(key, k), x, share) for k, x in enumerate(features))
@@ -156,7 +157,7 @@ def fit(
     state = _optimizer(steps).init(params)
     for step in range(steps):
         rows = rng.integers(len(features[0]), size=_BATCH)
-        batch = tuple(layer[rows].astype(np.float32) for layer in features)
+        batch = tuple(layer[rows] for layer in features)
         params, state, _ = _step(
             params, state, batch, targets.cells[rows], targets.known[rows],
             (jax.random.fold_in(key, step), dropped), steps=steps,
@@ -183,7 +184,7 @@ def predict(params: Params, features: Features) -> Heat:
     count = len(features[0])
     parts = []
     for rows, own in padded_batches(count, size=min(_BATCH, count)):
-        heat = _probabilities(params, tuple(layer[rows].astype(np.float32) for layer in features))
+        heat = _probabilities(params, tuple(layer[rows] for layer in features))
         parts.append([np.asarray(part)[:own] for part in heat])
     return Heat(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
