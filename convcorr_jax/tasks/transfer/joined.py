@@ -26,7 +26,7 @@ from convcorr_jax.tasks.transfer.functions import FeatureFunction
 
 @dataclass(frozen=True, eq=False)
 class JoinedNetworks:
-    """Networks whose descriptors are joined cell by cell, each by its recipe.
+    """Networks whose descriptors are joined cell by cell, each by its recipe, by default that of `recipe_for`.
 
     The grid is that of the first network. The descriptors of the others are read bilinearly at its cells and
     scaled to unit length again. With a share of the cosine for each network, its part of a joined descriptor
@@ -35,6 +35,7 @@ class JoinedNetworks:
     """
 
     networks: tuple[Weights, ...]
+    recipes: tuple[Recipe, ...] = ()
 
     def __post_init__(self) -> None:
         if len({weights.network.name for weights in self.networks}) < max(2, len(self.networks)):
@@ -42,6 +43,16 @@ class JoinedNetworks:
             raise InputError(
                 f"the networks {names or 'of none'} are joined; two or more different are expected"
             )
+        if len(self.recipes) not in (0, len(self.networks)):
+            raise InputError(
+                f"{len(self.recipes)} recipes are for {len(self.networks)} networks; one each is expected"
+            )
+
+    @functools.cached_property
+    def _parts(self) -> tuple[tuple[Weights, Recipe, Grid], ...]:
+        recipes = self.recipes or tuple(recipe_for(one.network) for one in self.networks)
+        pairs = zip(self.networks, recipes, strict=True)
+        return tuple((one, recipe, descriptor_grid(one.network, recipe)) for one, recipe in pairs)
 
     @property
     def name(self) -> str:
@@ -51,13 +62,13 @@ class JoinedNetworks:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A hash of all parameters and recipes."""
-        keys = [f"{one.fingerprint} {recipe_for(one.network)}" for one in self.networks]
+        keys = [f"{one.fingerprint} {recipe}" for one, recipe, _ in self._parts]
         return hashlib.blake2b("\n".join(keys).encode(), digest_size=16).hexdigest()
 
     @property
     def recipe(self) -> Recipe:
         """The sizes that views need, those of all recipes, and the names of the networks as layers."""
-        sizes = {size for one in self.networks for size in recipe_for(one.network).sizes_px}
+        sizes = {size for _, recipe, _ in self._parts for size in recipe.sizes_px}
         return Recipe(tuple(one.network.name for one in self.networks), tuple(sorted(sizes)))
 
     @property
@@ -70,7 +81,7 @@ class JoinedNetworks:
     @property
     def to_largest_px(self) -> coords.Transform:
         """Cells to pixels of the largest size of all recipes."""
-        return self._to_largest_px(self.networks[0])
+        return self._to_largest_px(*self._parts[0][1:])
 
     def describe(
         self, pyramid: Sequence[np.ndarray], *, shares: Sequence[float]
@@ -82,28 +93,23 @@ class JoinedNetworks:
         """
         if len(shares) != len(self.networks) or min(shares) < 0 or not np.isclose(sum(shares), 1):
             raise InputError(f"the shares of {self.name} are {list(shares)}; one each, 1 in all, is expected")
-        levels, grid = dict(zip(self.recipe.sizes_px, pyramid, strict=True)), _grid(self.networks[0])
+        levels = dict(zip(self.recipe.sizes_px, pyramid, strict=True))
+        places = self.to_largest_px(coords.cell_grid(self._parts[0][2].size).astype(np.float64))
         parts = []
-        for weights, share in zip(self.networks, shares, strict=True):
-            recipe = recipe_for(weights.network)
-            to_cells = self._to_largest_px(weights).inverse @ self.to_largest_px
-            cells = to_cells(coords.cell_grid(grid.size).astype(np.float64))
+        for (weights, recipe, grid), share in zip(self._parts, shares, strict=True):
+            cells = self._to_largest_px(recipe, grid).inverse(places)
             squares = [levels[size] for size in recipe.sizes_px]
             maps = convolutional_descriptors(weights.params, squares, network=weights.network, recipe=recipe)
             parts.append(np.float32(share**0.5) * _read(maps, cells[0, :, 0], cells[:, 0, 1]))
         return jnp.concatenate(parts, axis=-1)
 
-    def _to_largest_px(self, weights: Weights) -> coords.Transform:
-        side, largest = max(recipe_for(weights.network).sizes_px), max(self.recipe.sizes_px)
-        return coords.resize((side, side), (largest, largest)) @ _grid(weights).to_input_px
+    def _to_largest_px(self, recipe: Recipe, grid: Grid) -> coords.Transform:
+        side, largest = max(recipe.sizes_px), max(self.recipe.sizes_px)
+        return coords.resize((side, side), (largest, largest)) @ grid.to_input_px
 
 
 Features = Weights | FeatureFunction | JoinedNetworks
 """What describes the cells of photographs: a network, a function, or joined networks."""
-
-
-def _grid(weights: Weights) -> Grid:
-    return descriptor_grid(weights.network, recipe_for(weights.network))
 
 
 @jax.jit

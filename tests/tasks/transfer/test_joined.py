@@ -13,15 +13,7 @@ from convcorr_jax.datasets import box_lengths
 from convcorr_jax.descriptors import Recipe, convolutional_descriptors, descriptor_grid
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import PF_WILLOW
-from convcorr_jax.tasks.transfer import (
-    JoinedNetworks,
-    Method,
-    Pairs,
-    candidates,
-    evaluate_features,
-    joined,
-    methods,
-)
+from convcorr_jax.tasks.transfer import JoinedNetworks, Method, Pairs, candidates, evaluate_features, methods
 from convcorr_jax.tasks.transfer import leaderboard as board
 from tests.builders.fitted_models import random_weights
 from tests.builders.records import record_of
@@ -47,11 +39,10 @@ def pairs_of(rng, categories):
 
 
 @pytest.fixture
-def networks(monkeypatch):
-    monkeypatch.setattr(joined, "recipe_for", lambda network: RECIPES[network.name])
+def networks():
     first = random_weights()
     other = dataclasses.replace(first, network=first.network._replace(name="other", winograd=False))
-    return JoinedNetworks((other, random_weights(seed=1)))
+    return JoinedNetworks((other, random_weights(seed=1)), tuple(RECIPES.values()))
 
 
 def test_cosines_are_weighted_means_of_those_of_the_networks_at_the_same_places(rng, networks):
@@ -94,7 +85,10 @@ def test_shares_are_chosen_by_other_categories(rng, networks):
     assert all(one.shares in space.shares[:2] and one.recipe == networks.recipe for one in settings.values())
     assert board.seen(networks)[0] == "unknown"
     vit = Weights({}, NETWORKS["vit_s14"], "none", ())
-    assert board.seen(JoinedNetworks((*networks.networks, vit)))[0] == "yes"
+    by_default = JoinedNetworks((networks.networks[1], vit))
+    assert board.seen(by_default)[0] == "yes"
+    assert by_default.recipe == Recipe(("alexnet", "vit_s14"), (227, 340, 350))
+    assert by_default.fingerprint != networks.fingerprint
     row = board.costs(networks, networks.recipe, pairs.records, shares=(0.5, 0.5))
     assert row["bytes_per_cell"] == 2 * (2 * (384 + 256) + 256)
     with pytest.raises(InputError, match="joined networks have those of their recipes"):
@@ -105,6 +99,8 @@ def test_networks_and_shares_that_cannot_be_joined_are_refused(rng, networks):
     for some in ((), networks.networks[:1], networks.networks[:1] * 2):
         with pytest.raises(InputError, match="two or more different are expected"):
             JoinedNetworks(some)
+    with pytest.raises(InputError, match="1 recipes are for 2 networks"):
+        JoinedNetworks(networks.networks, (networks.recipe,))
     pyramid = [np.zeros((1, side, side, 3), np.uint8) for side in networks.recipe.sizes_px]
     for shares in ((1.0,), (1.5, -0.5), (0.5, 0.6)):
         with pytest.raises(InputError, match="one each, 1 in all, is expected"):
@@ -112,4 +108,3 @@ def test_networks_and_shares_that_cannot_be_joined_are_refused(rng, networks):
     sift = Method("sift", networks.recipe, True, "mutual", 0.1)
     with pytest.raises(InputError, match="by SIFT; the joined networks have"):
         methods.describe(pairs_of(rng, ("a",)).records, sift, networks, boxed=False)
-    assert joined.JoinedNetworks(networks.networks[::-1]).fingerprint != networks.fingerprint
