@@ -113,7 +113,7 @@ PAGES: tuple[Table | Sentence, ...] = (
     Table(
         _RESULTS,
         "annotation/over_draws/{row}/{column}",
-        ("within", "median", "rmse"),
+        ("within", "worst_within", "median", "rmse"),
         {str(count): f"{count} examples" for count in (1, 5, 20)},
     ),
     Sentence(
