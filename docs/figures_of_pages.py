@@ -112,6 +112,12 @@ PAGES: tuple[Table | Sentence, ...] = (
     *map(_defaults, ("image", "box", "jitter")),
     Table(
         _RESULTS,
+        "leaderboard/nearest/{row}/pck/{column}",
+        _ALPHAS,
+        {"VGG16": "vgg16", "MobileNetV2": "mobilenet_v2", "`vit_s14`": "vit_s14", "AlexNet": "alexnet"},
+    ),
+    Table(
+        _RESULTS,
         "annotation/over_draws/{row}/{column}",
         ("within", "worst_within", "median", "rmse"),
         {str(count): f"{count} examples" for count in (1, 5, 20)},
