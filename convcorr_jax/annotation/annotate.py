@@ -56,6 +56,8 @@ _SURELY = 1.6
 _TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
 # An object that is larger than this share of its photograph fills it, and stands as the example does.
 _FILLS = 0.45
+# The median correlation of photographs that are not of one camera was at most 0.25, that of one camera 0.9.
+_ONE_VIEW = 0.6
 _UPRIGHT = float(np.deg2rad(14))
 # Points spread about the mean shape by this times its residual, within bounds.
 _SPREADS, _LEAST_SPREAD, _MOST_SPREAD = 2.5, 0.06, 0.2
@@ -114,7 +116,7 @@ def annotate(
     examples and to the best 40 % of what was found. From five on, heads are fitted to the examples alone. They
     are of `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several
     objects, and else of `OneStage`; near the border both are fitted to a part of the examples and compared on
-    the others. With fewer than five examples, an object that fills its photograph has one stage.
+    the others. With fewer than five examples, an object that fills the photographs of one view has one stage.
 
     Args:
         labels: photographs of which all objects are labelled; points that are NaN are absent.
@@ -258,6 +260,15 @@ def _fills(examples: Sequence[Example]) -> bool:
     return bool(np.median([abs(f.a) / max(e.size) for e in examples for f in e.fits]) > _FILLS)
 
 
+def _show_one_view(copies: Sequence[Photograph]) -> bool:
+    """Return whether photographs are alike, as those of a fixed camera are: small copies are correlated."""
+    some = copies[:: 1 + len(copies) // 16]
+    grey = np.array([images.resize(one.load(), (24, 24)).image.mean(axis=2).ravel() for one in some])
+    unit = grey - grey.mean(axis=1, keepdims=True)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
+    return len(some) > 1 and bool(np.median((unit @ unit.T)[np.triu_indices(len(some), 1)]) > _ONE_VIEW)
+
+
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
@@ -296,7 +307,7 @@ def _from_few(
     task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
     times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
     everything = [*examples * times, *trusted]
-    alike = _fills(examples) and task.objects == 1 and not mirrored
+    alike = _fills(examples) and task.objects == 1 and not mirrored and _show_one_view(copies)
     name = method or (OneStage.name if alike else TwoStages.name)
     planned = _plan(name, task, everything)
     windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))

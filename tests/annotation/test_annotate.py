@@ -228,3 +228,15 @@ def test_examples_that_show_nothing_are_one_sentence(tmp_path, points, sentence)
     labels = write_labels(tmp_path / "examples.csv", truth)
     assert_refused(run("annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out"), sentence)
     assert not (tmp_path / "out").exists()
+
+
+def test_photographs_of_one_camera_are_recognized(rng):
+    def photographs(scenes):
+        noisy = [(scene + rng.normal(0, 12, scene.shape)).clip(0, 255).astype(np.uint8) for scene in scenes]
+        return [annotating.Photograph(lambda image=image: image, image.shape[:2]) for image in noisy]
+
+    scenes = np.kron(rng.uniform(30, 220, (40, 6, 8, 3)), np.ones((1, 10, 10, 1)))
+    assert annotating._show_one_view(photographs(scenes[[0] * 40]))
+    assert not annotating._show_one_view(photographs(scenes))
+    assert not annotating._show_one_view(photographs(scenes[:1]))
+    assert not annotating._show_one_view(photographs(np.full((3, 20, 30, 3), 127.0) * 0))

@@ -85,7 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2303),
+    "annotation": (12, 2314),
     "backbone": (25, 4015),
     "cli": (12, 2510),
     "datasets": (43, 6947),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
     "tasks": (51, 9718),
-    "tests": (283, 37506),
+    "tests": (283, 37513),
     "top level": (8, 1135),
     "train": (4, 260),
 }
