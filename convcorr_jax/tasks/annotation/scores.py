@@ -43,12 +43,12 @@ def score(
         left = list(photograph.objects)
         returned += len(left)
         for one in labelled.objects:
-            error, sure, radius, missing = _compare(left, one.points, length(one.points))
+            error, sure, radius, missing = _compare(left, one.points, unit := length(one.points))
             errors.append(error)
             confidence.append(sure)
             radii.append(radius)
             absent.append(missing)
-            diameters.append(np.full(len(error), diameter(complex_of(one.points)) / length(one.points)))
+            diameters.append(np.full(len(error), diameter(complex_of(one.points)) / unit))
             photographs.append(number)
     right = sum(bool((one <= within).sum() >= max(1, (~np.isnan(one)).sum() / 2)) for one in errors)
     units = np.repeat(photographs, [len(one) for one in errors])
@@ -112,7 +112,7 @@ def _rank(confidence: np.ndarray, error: np.ndarray) -> float | None:
 
 
 def _reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
-    fifth = np.minimum(np.nan_to_num(confidence, nan=-1) * 5 // 1, 4)
+    fifth = np.minimum(np.floor(np.nan_to_num(confidence, nan=-1) * 5), 4)
     parts = [fifth == number for number in range(5)]
     return [
         (float(confidence[own].mean()), float(right[own].mean()), int(own.sum())) for own in parts if own.any()
