@@ -59,6 +59,8 @@ class Config:
 def main(config: Config) -> Path:
     """Annotate photographs from each number of examples, and return the path of ``result.json``."""
     started = time.perf_counter()
+    if not config.methods:
+        raise InputError("no method is named; auto, one stage, two stages or person are expected")
     out = make_folder(config.output.out)
     labels = read_labels(config.labels)
     pool, tested = read_split(labels.photographs, config.split)

@@ -35,6 +35,7 @@ from convcorr_jax.annotation.shape import (
     is_chiral,
     mean_shape,
     mirror_shape,
+    points_of,
     shape_residual,
     unmirrored,
 )
@@ -367,15 +368,16 @@ def _held_out(
     errors, confidence, absent, scores, true = [], [], [], [], []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
-        fitted = replace(planned, steps=_STEPS * 2 // 3).fit([without(w, held) for w in windows], seed=seed)
+        shorter, others = replace(planned, steps=_STEPS * 2 // 3), [without(w, held) for w in windows]
+        fitted = shorter.fit(others, members=1, seed=seed)
         found = fitted.predict([photographs[k] for k in held], tuple(layer[held] for layer in seen))
         for number, shapes in zip(held, found, strict=True):
             objects = examples[number].objects
             for points in objects:
-                sure, gone, error = _nearest(shapes, points)
+                nearest, error = _nearest(shapes, points)
                 errors.append(error / diameter(points) if diameter(points) > 0 else error * np.nan)
-                confidence.append(sure)
-                absent.append(gone)
+                confidence.append(nearest.confidence)
+                absent.append(nearest.absent)
             scores += [shape.score for shape in shapes]
             true += [_is_one_of(shape, objects) for shape in shapes]
     parts = (np.array(part, float) for part in (errors, confidence, absent, scores, true))
@@ -384,14 +386,15 @@ def _held_out(
 
 def _nearest(
     shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the confidence, the absence and the errors of the found object that is nearest to a true one."""
+) -> tuple[FoundShape, Float[np.ndarray, " n"]]:
+    """Return the found object that is nearest to a true one, and its errors."""
     if not shapes:
+        none = np.zeros(len(points))
         missed = np.where(np.isfinite(points), diameter(points), np.nan)
-        return np.full(len(points), 1e-3), np.zeros(len(points)), missed
+        return FoundShape(points_of(points), none + 1e-3, none), missed
     distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
     best = int(np.argmin([np.nanmedian(each) for each in distances]))
-    return shapes[best].confidence, shapes[best].absent, distances[best]
+    return shapes[best], distances[best]
 
 
 def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) -> bool:

@@ -23,7 +23,7 @@ COVERAGE = 0.9
 _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
-_LEAST_ABSENT = 3
+_LEAST_ABSENT = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def calibrate(
     """Calibrate by the errors of held-out objects, as shares of their diameters; NaN where a point is absent.
 
     Points are called absent above the probability at which precision and recall of held-out objects have the
-    greatest harmonic mean, F1, from three absent points on; else above 1/2.
+    greatest harmonic mean, F1, from ten absent points on; else above 1/2.
 
     The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
     error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal

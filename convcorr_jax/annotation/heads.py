@@ -2,8 +2,10 @@
 
 The head projects each layer to a few channels, adds them on the cells of the first layer, and applies a 3x3
 convolution, a dilated one with a skip connection, and one of 1x1, whose outputs are the points' logits. A head
-of whole photographs also sees what is around a cell, by two convolutions of the last layer. The probabilities
-of a point are the softmax over all cells and one more, of logit 0, which means that it is absent.
+of whole photographs also sees what is around a cell, by two convolutions of the last layer, and its 3x3
+convolutions see cells of twice the size. The probabilities of a point are the softmax over all cells and one
+more, of logit 0, which means that it is absent. Those of several heads are averaged (Lakshminarayanan et al.
+2017, *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*).
 """
 
 from collections.abc import Sequence
@@ -29,6 +31,7 @@ _ABSENT_AT_FIRST = 4.0
 _REACH = 2
 
 Params = dict[str, Array]
+"""The parameters of a head, or of several ones along a first axis."""
 
 
 class Design(NamedTuple):
@@ -36,7 +39,7 @@ class Design(NamedTuple):
 
     channels: int
     context: bool
-    """Whether the last layer is convolved before it is added."""
+    """Whether it sees whole photographs."""
     dropped: tuple[float, float]
     """The share of the features' channels that are set to 0 in each window in training: of few examples, whose
     backgrounds and light a head would learn by heart, and of ten or more."""
@@ -101,8 +104,11 @@ def logits(
     for y in rest:
         total = total + jax.image.resize(y, (*first.shape[:3], y.shape[3]), "linear")
     x = jax.nn.relu(total)
-    x = jax.nn.relu(_convolve(x, params, "near"))
-    x = x + jax.nn.relu(_convolve(x, params, "far", dilation=2))
+    b, h, w, c = x.shape
+    y = x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4)) if "context" in params else x
+    y = jax.nn.relu(_convolve(y, params, "near"))
+    y = y + jax.nn.relu(_convolve(y, params, "far", dilation=2))
+    x = x + jax.image.resize(y, x.shape, "linear") if "context" in params else y
     return x @ params["out"] + params["out_bias"][None, None, None]
 
 
@@ -148,21 +154,24 @@ def _step(params, state, features, cells, known, dropout, *, steps):
 
 
 def fit(
-    design: Design, features: Features, targets: Targets, *, examples: int, steps: int, seed: int = 0
-) -> Params:
-    """Fit a head to windows of a number of examples."""
-    dropped = design.dropped[examples >= _MANY]
-    rng, key = np.random.default_rng(seed), jax.random.key(seed)
-    params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
-    state = _optimizer(steps).init(params)
-    for step in range(steps):
-        rows = rng.integers(len(features[0]), size=_BATCH)
-        batch = tuple(layer[rows] for layer in features)
-        params, state, _ = _step(
-            params, state, batch, targets.cells[rows], targets.known[rows],
-            (jax.random.fold_in(key, step), dropped), steps=steps,
-        )  # fmt: skip
-    return params
+    design: Design, features: Features, targets: Targets, *, examples: int, steps: int, members: int = 1,
+    seed: int = 0,
+) -> Params:  # fmt: skip
+    """Fit heads to windows of a number of examples, each from other parameters and in another order."""
+    fitted = []
+    for member in range(members):
+        rng, key = np.random.default_rng([seed, member]), jax.random.fold_in(jax.random.key(seed), member)
+        params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+        state = _optimizer(steps).init(params)
+        for step in range(steps):
+            rows = rng.integers(len(features[0]), size=_BATCH)
+            params, state, _ = _step(
+                params, state, tuple(layer[rows] for layer in features), targets.cells[rows],
+                targets.known[rows], (jax.random.fold_in(key, step), design.dropped[examples >= _MANY]),
+                steps=steps,
+            )  # fmt: skip
+        fitted.append(params)
+    return jax.tree.map(lambda *each: jnp.stack(each), *fitted)
 
 
 class Heat(NamedTuple):
@@ -174,13 +183,16 @@ class Heat(NamedTuple):
 
 @jax.jit
 def _probabilities(params, features):
-    scores = logits(params, features)
-    p = jax.nn.softmax(_with_absent(scores), axis=1)
-    return p[:, :-1].reshape(scores.shape), p[:, -1]
+    def of_member(own):
+        scores = logits(own, features)
+        p = jax.nn.softmax(_with_absent(scores), axis=1)
+        return p[:, :-1].reshape(scores.shape), p[:, -1]
+
+    return jax.tree.map(lambda each: each.mean(axis=0), jax.lax.map(of_member, params))
 
 
 def predict(params: Params, features: Features) -> Heat:
-    """Return the probabilities of points in windows, in batches of one size."""
+    """Return the mean probabilities of points in windows by several heads, in batches of one size."""
     count = len(features[0])
     parts = []
     for rows, own in padded_batches(count, size=min(_BATCH, count)):

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Complex, Float
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads, stages
-from convcorr_jax.annotation.search import choose_by_pairs, find_objects
-from convcorr_jax.annotation.shape import Similarity, complex_of, fit_robustly, mirror_shape, points_of
+from convcorr_jax.annotation.search import Pairs, find_objects
+from convcorr_jax.annotation.shape import (
+    Similarity,
+    complex_of,
+    fit_robustly,
+    mirror_shape,
+    points_of,
+    share_outside,
+)
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
 from convcorr_jax.annotation.windows import (
     STRIDE_PX,
@@ -28,6 +36,8 @@ from convcorr_jax.shapes import Image
 _SIDE_STEP = 32
 WHOLE_PX = 256 * 336
 """The area of the frame in which a photograph is seen as a whole."""
+MEMBERS = 3
+"""The heads whose probabilities are averaged."""
 SHAPES = 64
 """The shapes that tell how points lie to one another."""
 # An object is searched with this diameter, in frames of bounded size.
@@ -127,19 +137,27 @@ def frame_size(aspect: float, area: float) -> tuple[int, int]:
     return height, width
 
 
+def _either(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return the probability of one of two independent events: a point is hidden, or outside the photograph."""
+    return 1 - (1 - p) * (1 - q)
+
+
 class _Candidate(NamedTuple):
     """A place of an object: the window in which it is upright, and whether it is a mirrored copy."""
 
     to_window: Similarity
     mirrored: bool
 
+    def back(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Map pixels of the window, as the head sees it, to the photograph."""
+        mirrored = points * (-1, 1) + (_EXACT_SIDE - 1, 0)
+        return self.to_window.inverse(mirrored if self.mirrored else points)
 
-def _outside(candidate: _Candidate, size: Sequence[int]) -> Bool[np.ndarray, "h w"]:
-    """Return which cells of the window, as the head sees it, are outside of a photograph."""
-    side = _EXACT_SIDE // STRIDE_PX
-    places = candidate.to_window.inverse(pixels_of(coords.cell_grid((side, side)).astype(float)))
-    outside = ~coords.inside(places, coords.whole_image(size))
-    return outside[:, ::-1] if candidate.mirrored else outside
+    def outside(
+        self, points: Float[np.ndarray, "n 2"], spread: float, size: Sequence[int]
+    ) -> Float[np.ndarray, " n"]:
+        """Return the probability that points are outside a photograph, for a normal spread in the window."""
+        return share_outside(complex_of(self.back(points)), spread / abs(self.to_window.a), size)
 
 
 Kind = TypeVar("Kind", bound="FittedHeads")
@@ -158,9 +176,10 @@ class FittedHeads:
     frame: tuple[int, int]
     steps: int
     params: tuple[heads.Params, ...] = ()
+    """Of `MEMBERS` heads of each kind."""
 
-    def fit(self: Kind, windows: Sequence[Windows], *, seed: int = 0) -> Kind:
-        """Fit a head to each kind of windows."""
+    def fit(self: Kind, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> Kind:
+        """Fit heads to each kind of windows."""
         fitted = (
             heads.fit(
                 design,
@@ -168,6 +187,7 @@ class FittedHeads:
                 one.targets,
                 examples=len(np.unique(one.examples)),
                 steps=self.steps,
+                members=members,
                 seed=seed,
             )
             for design, one in zip(self.designs, windows, strict=True)
@@ -187,7 +207,7 @@ def see(photographs: Sequence[Photograph], method: FittedHeads) -> Features:
 class OneStage(FittedHeads):
     """A head that sees the whole photograph: for one object whose parts move on their own.
 
-    Points lie to one another as they do in the examples (`choose_by_pairs`).
+    Points lie to one another as they do in the examples (`Pairs`).
     """
 
     name: ClassVar[str] = "one stage"
@@ -212,23 +232,28 @@ class OneStage(FittedHeads):
         task = self.task
         return (stages.render(examples, draws, self.frame, task.extract, swaps=task.swaps, rng=rng),)
 
-    def fit(self, windows: Sequence[Windows], *, seed: int = 0) -> "OneStage":
-        """Fit the head, and keep the shapes that its windows show."""
+    def fit(self, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> "OneStage":
+        """Fit the heads, and keep the shapes that their windows show."""
         cells = windows[0].targets.cells[:, 0]
         rows = np.linspace(0, len(cells) - 1, SHAPES).round().astype(int)
-        return replace(super().fit(windows, seed=seed), shapes=complex_of(pixels_of(cells[rows])))
+        return replace(
+            super().fit(windows, members=members, seed=seed), shapes=complex_of(pixels_of(cells[rows]))
+        )
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, whose features in the frame are ``seen``."""
-        frames = [frame_of(photograph.size, self.frame) for photograph in photographs]
-        heat = heads.predict(self.params[0], seen)
-        choices = [choose_by_pairs(one, self.shapes) for one in heat.cells]
+        heat, pairs = heads.predict(self.params[0], seen), Pairs.of(self.shapes)
+        choices = [pairs.choose(one) for one in heat.cells]
         peak = heads.around(heat.cells, np.stack([cells for cells, _ in choices]))
         confidence = np.sqrt(peak.probability * [belief for _, belief in choices])
-        return [
-            [FoundShape(frame.inverse(pixels_of(cells)), sure, absent)]
-            for frame, cells, sure, absent in zip(frames, peak.cells, confidence, heat.absent, strict=True)
-        ]
+        found = []
+        for photograph, cells, sure, absent in zip(
+            photographs, peak.cells, confidence, heat.absent, strict=True
+        ):
+            back, points = frame_of(photograph.size, self.frame).inverse, pixels_of(cells)
+            outside = pairs.outside(complex_of(points), sure * (1 - absent), back, photograph.size)
+            found.append([FoundShape(back(points), sure, _either(absent, outside))])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,11 +315,7 @@ class TwoStages(FittedHeads):
             prior = self._prior(self._expected, self.task.spread)
             closer = heads.predict(self.params[1], self.task.extract(windows))
             for row, one, cells, absent in zip(rows, candidates, closer.cells, closer.absent, strict=True):
-                shape = self._placed(cells, absent, prior)
-                # A point that is expected outside the photograph is absent.
-                outside = _outside(one, photographs[row].size)[..., None]
-                share = (prior * outside).sum(axis=(0, 1)) / prior.sum(axis=(0, 1))
-                shape = shape._replace(absent=1 - (1 - shape.absent) * (1 - share))
+                shape = self._placed(cells, absent, prior, partial(one.outside, size=photographs[row].size))
                 shape = shape.mirror(_EXACT_SIDE, self.task.swaps) if one.mirrored else shape
                 found[row].append(shape.moved(one.to_window.inverse))
         return [self._distinct(some) for some in found]
@@ -320,17 +341,24 @@ class TwoStages(FittedHeads):
                 candidates.append(_Candidate(window, bool(mirrored)))
         return candidates
 
-    def _placed(self, heat: np.ndarray, absent: np.ndarray, prior: np.ndarray) -> FoundShape:
-        """Return the points of an upright window, by the prior and by one about the mean shape's fit."""
+    def _placed(
+        self, heat: np.ndarray, absent: np.ndarray, prior: np.ndarray, outside: Callable[..., np.ndarray]
+    ) -> FoundShape:
+        """Return the points of an upright window, by the prior and by one about the mean shape's fit.
+
+        ``outside`` returns the probability that points of a spread, in pixels, are outside the photograph.
+        """
         task, cell, closer = self.task, _EXACT_PX / STRIDE_PX, _CLOSER * self.task.spread
         first = heads.best(heat[None], prior=prior)
         weights = np.maximum(first.probability[0], 1e-6)
         found = complex_of(first.cells[0])
         fit = fit_robustly(task.mean, found, weights, scale=closer * cell)
-        best = first
+        best, expected, spread = first, self._expected, task.spread
         if 1 / _UNLIKELY < abs(fit.a) / cell < _UNLIKELY:
-            best = heads.best(heat[None], prior=self._prior(points_of(fit.move(task.mean)), closer))
-        return FoundShape(pixels_of(best.cells[0]), best.probability[0], absent)
+            expected, spread = points_of(fit.move(task.mean)), closer
+            best = heads.best(heat[None], prior=self._prior(expected, spread))
+        gone = _either(absent, outside(pixels_of(expected), spread * _EXACT_PX))
+        return FoundShape(pixels_of(best.cells[0]), best.probability[0], gone)
 
     @property
     def _expected(self) -> Float[np.ndarray, "n 2"]:

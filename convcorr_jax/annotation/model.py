@@ -11,7 +11,16 @@ import numpy as np
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import Calibration
-from convcorr_jax.annotation.methods import SHAPES, FoundShape, OneStage, Photograph, Task, TwoStages, see
+from convcorr_jax.annotation.methods import (
+    MEMBERS,
+    SHAPES,
+    FoundShape,
+    OneStage,
+    Photograph,
+    Task,
+    TwoStages,
+    see,
+)
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
@@ -109,7 +118,7 @@ class AnnotationModel:
             expected[f"{layer}/basis"] = Expected(np.floating, (width, count), finite=True)
         for number, design in enumerate(METHODS[facts["method"]].designs):
             for name, shape in heads.shapes(design, DIRECTIONS, n).items():
-                expected[f"head{number}/{name}"] = Expected(np.floating, shape, finite=True)
+                expected[f"head{number}/{name}"] = Expected(np.floating, (MEMBERS, *shape), finite=True)
         return expected
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
-from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, fit_similarity, points_of, share_outside
 from convcorr_jax.annotation.windows import STRIDE_PX, cells_of, pixels_of
 
 # A point that no peak supports costs this; log-probabilities below it count no further.
@@ -136,47 +136,74 @@ def _refitted(peaks: _Peaks, mean: np.ndarray, fit: Similarity, sizes_px: tuple[
     return Hypothesis(fit, float(_scores(peaks, mean, np.array([fit.a]), np.array([fit.b]))[0]))
 
 
-def choose_by_pairs(
-    heat: Float[np.ndarray, "h w n"], shapes: Complex[np.ndarray, "m n"]
-) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Return the cell of each point, counted along rows, that suits the other points, and its probability.
-
-    Of the six greatest peaks a of a point i, with the probabilities p_i(a) of the cells around them, the one is
-    chosen of which
-
-        log p_i(a) + 1/2 sum_{j != i} log(sum_b p_j(b) mean_m N(x_a - x_b; d_mij, s_mij^2) + 1 / A)
-
-    is the greatest: d_mij is the displacement of point i from point j in a known shape, s_mij the root of the
-    squares of 0.05 diameters and of 0.15 |d_mij|, and A the area of the map. The probability is the softmax of
-    these sums.
+class Pairs(NamedTuple):
+    """How the points of known shapes lie to one another: in shape m, point i is displaced by d_mij from j.
 
     Source: the spatial model of Tompson et al. 2015, section 3.3. Differs from the paper: the kernels are the
     densities of the examples' own displacements, not learned; messages are exchanged by peaks alone, and have
     half their weight, since those of many points are not independent.
-
-    Args:
-        shapes: known shapes in pixels, NaN where a point is absent. Pairs that no shape has say nothing.
     """
-    from scipy import special
 
-    peaks = _peaks(heat, min(_PAIR_PEAKS, heat.shape[0] * heat.shape[1]))
-    places, p = peaks.places, np.exp(peaks.logs)
-    displacements = shapes[:, :, None] - shapes[:, None]
-    known = np.isfinite(displacements)
-    lengths = np.abs(np.where(known, displacements, 0))
-    variances = (_PAIR_BASE * np.median(lengths.max(axis=(1, 2)))) ** 2 + (_PAIR_SHARE * lengths) ** 2 + 1e-6
-    apart = places[:, :, None, None] - places
-    density = np.zeros(apart.shape)
-    for one, variance, use in zip(displacements, variances, known, strict=True):
-        d, v = one[:, None, :, None], variance[:, None, :, None]
-        normal = np.exp(-(np.abs(apart - d) ** 2) / (2 * v)) / (2 * np.pi * v)
-        density += np.where(use[:, None, :, None], normal, 0)
-    pairs = known.sum(axis=0)
-    density /= np.maximum(pairs, 1)[:, None, :, None]
-    area = heat.shape[0] * heat.shape[1] * STRIDE_PX**2
-    messages = np.log(np.einsum("iajb,jb->iaj", density, p) + 1 / area)
-    used = (pairs > 0) & ~np.eye(len(p), dtype=bool)
-    logs = peaks.logs + _PAIR_WEIGHT * np.where(used[:, None], messages, 0).sum(axis=-1)
-    chosen = places[np.arange(len(places)), logs.argmax(axis=1)]
-    cells = cells_of(points_of(chosen)).round().astype(int)
-    return cells[:, 1] * heat.shape[1] + cells[:, 0], special.softmax(logs, axis=1).max(axis=1)
+    displacements: Complex[np.ndarray, "m n n"]
+    """Pixels; 0 where they are unknown."""
+    variances: Float[np.ndarray, "m n n"]
+    """s_mij^2: the sum of the squares of 0.05 diameters and of 0.15 |d_mij|."""
+    known: Float[np.ndarray, "m n n"]
+    """1 for two points of which neither is absent, else 0."""
+
+    @classmethod
+    def of(cls, shapes: Complex[np.ndarray, "m n"]) -> "Pairs":
+        """Return the pairs of shapes in pixels, in which absent points are NaN."""
+        apart = shapes[:, :, None] - shapes[:, None]
+        known = np.isfinite(apart)
+        lengths = np.abs(np.where(known, apart, 0))
+        base = _PAIR_BASE * np.median(lengths.max(axis=(1, 2)))
+        variances = base**2 + (_PAIR_SHARE * lengths) ** 2 + 1e-6
+        others = ~np.eye(shapes.shape[1], dtype=bool)
+        return cls(np.where(known, apart, 0), variances, (known & others).astype(float))
+
+    def choose(self, heat: Float[np.ndarray, "h w n"]) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Return the cell of each point, counted along rows, that suits the other points, and its probability.
+
+        Of the six greatest peaks a of a point i, with the probabilities p_i(a) of the cells around them, the
+        one is chosen of which
+
+            log p_i(a) + 1/2 sum_{j != i} log(sum_b p_j(b) mean_m N(x_a - x_b; d_mij, s_mij^2) + 1 / A)
+
+        is the greatest, where A is the area of the map. Pairs that no shape has say nothing. The probability is
+        the softmax of these sums.
+        """
+        from scipy import special
+
+        peaks = _peaks(heat, min(_PAIR_PEAKS, heat.shape[0] * heat.shape[1]))
+        places, p = peaks.places, np.exp(peaks.logs)
+        apart = places[:, :, None, None] - places
+        density = np.zeros(apart.shape)
+        for parts in zip(*self, strict=True):
+            d, v, use = (part[:, None, :, None] for part in parts)
+            density += use * np.exp(-(np.abs(apart - d) ** 2) / (2 * v)) / (2 * np.pi * v)
+        count = self.known.sum(axis=0)
+        density /= np.maximum(count, 1)[:, None, :, None]
+        area = heat.shape[0] * heat.shape[1] * STRIDE_PX**2
+        messages = np.log(np.einsum("iajb,jb->iaj", density, p) + 1 / area)
+        logs = peaks.logs + _PAIR_WEIGHT * np.where(count[:, None] > 0, messages, 0).sum(axis=-1)
+        chosen = places[np.arange(len(places)), logs.argmax(axis=1)]
+        cells = cells_of(points_of(chosen)).round().astype(int)
+        return cells[:, 1] * heat.shape[1] + cells[:, 0], special.softmax(logs, axis=1).max(axis=1)
+
+    def outside(
+        self, points: Complex[np.ndarray, " n"], weights: Float[np.ndarray, " n"], back: Similarity,
+        size: Sequence[int],
+    ) -> Float[np.ndarray, " n"]:  # fmt: skip
+        """Return the probability that each point is outside a photograph, by the places of the others.
+
+        It is the mean over shapes and other points, with the weights of these over s_mij^2; 0 without pairs.
+
+        Args:
+            back: the similarity to the photograph.
+            size: the size (height, width) of the photograph.
+        """
+        places = back.move(points + self.displacements)
+        share = share_outside(places, np.sqrt(self.variances) * abs(back.a), size)
+        weights = self.known * weights / self.variances
+        return (weights * share).sum(axis=(0, 2)) / np.maximum(weights.sum(axis=(0, 2)), 1e-12)

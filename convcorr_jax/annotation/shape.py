@@ -64,6 +64,19 @@ def points_of(numbers: Complex[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 2"]:
     return np.stack([np.real(numbers), np.imag(numbers)], axis=-1)
 
 
+def share_outside(
+    places: Complex[np.ndarray, "*n"], deviations: Float[np.ndarray, "*n"] | float, size: Sequence[int]
+) -> Float[np.ndarray, "*n"]:
+    """Return the probability that points, normally distributed about places, are outside a photograph."""
+    from scipy import special
+
+    inside = np.ones(places.shape)
+    for place, side in ((places.real, size[1]), (places.imag, size[0])):
+        low, high = (special.ndtr((end - place) / deviations) for end in (-0.5, side - 0.5))
+        inside *= high - low
+    return 1 - inside
+
+
 def fit_similarity(
     source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"], *,
     weights: Float[np.ndarray, " n"] | None = None,

@@ -50,15 +50,22 @@ def test_a_head_learns_points_and_that_they_are_absent(rng, context):
     features[0][::3, ..., 1], cells[::3, :, 1] = 0, np.nan
     targets = heads.Targets(cells, np.ones((24, 2), np.float32))
     before = heads._step._cache_size()
-    params = heads.fit(design, features, targets, examples=24, steps=150)
+    params = heads.fit(design, features, targets, examples=24, steps=150, members=2)
     assert heads._step._cache_size() - before == 1
 
     def loss(params):
         return float(heads._loss(params, tuple(map(jnp.float32, features)), cells, targets.known, None))
 
-    assert loss(params) < 0.6 * loss(heads.init(jax.random.key(0), design, CHANNELS, 2))
+    first, second = (jax.tree.map(lambda each, k=k: each[k], params) for k in range(2))
+    untrained = loss(heads.init(jax.random.key(0), design, CHANNELS, 2))
+    assert max(loss(first), loss(second)) < 0.6 * untrained
+    assert loss(first) != loss(second)
+    one_by_one = [
+        heads.predict(jax.tree.map(lambda each: each[None], each), features) for each in (first, second)
+    ]
     heat = heads.predict(params, features)
     np.testing.assert_allclose(heat.cells.sum(axis=(1, 2)) + heat.absent, 1, atol=1e-4)
+    np.testing.assert_allclose(heat.cells, np.mean([each.cells for each in one_by_one], axis=0), atol=1e-5)
     assert ((heat.absent > 0.5) == np.isnan(cells[:, 0, :, 0])).all()
     there = np.isfinite(cells[:, 0, :, 0])
     assert np.abs(heads.best(heat.cells).cells - cells[:, 0])[there].max() < 1

@@ -1,10 +1,12 @@
 """Shapes are found in synthetic heat-maps with distractors, several of them, within sizes and angles."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from convcorr_jax.annotation.search import choose_by_pairs, find_objects
+from convcorr_jax.annotation.search import Pairs, find_objects
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.windows import STRIDE_PX, cells_of
 
@@ -129,7 +131,7 @@ def test_pairs_choose_the_peaks_that_suit_the_known_shapes(rng):
         for place, p in zip(places, (0.3, 0.5) if point == 0 else (0.8, 0.1), strict=True):
             heat[(*place, point)] = p
     shapes = (np.array([0, 16, 16j]) + rng.normal(0, 1, (4, 3)) + 1j * rng.normal(0, 1, (4, 3))) + 20
-    chosen, belief = choose_by_pairs(heat, shapes)
+    chosen, belief = Pairs.of(shapes).choose(heat)
     expected, expected_belief = naive_choice(heat, shapes, peaks)
     assert [divmod(int(cell), 15) for cell in chosen] == expected == [(2, 3), (2, 7), (6, 3)]
     np.testing.assert_allclose(belief, expected_belief, rtol=1e-4)
@@ -138,6 +140,30 @@ def test_pairs_choose_the_peaks_that_suit_the_known_shapes(rng):
 def test_without_known_pairs_the_greatest_peaks_are_chosen():
     heat = np.full((8, 9, 2), 1e-9)
     heat[2, 3, 0], heat[6, 7, 0], heat[4, 4, 1] = 0.6, 0.3, 0.9
-    chosen, belief = choose_by_pairs(heat, np.full((3, 2), complex(np.nan, np.nan)))
+    chosen, belief = Pairs.of(np.full((3, 2), complex(np.nan, np.nan))).choose(heat)
     assert [divmod(int(cell), 9) for cell in chosen] == [(2, 3), (4, 4)]
     np.testing.assert_allclose(belief, [2 / 3, 1], rtol=1e-4)
+
+
+def test_a_point_whose_place_by_the_others_is_beyond_the_border_is_outside(rng):
+    shapes = np.array([[0, 40, 80j, 60], [0, 44, 84j, 60], [0, 40, 80j, np.nan]])
+    pairs = Pairs.of(shapes)
+    size, back = (50, 100), Similarity(0.5 + 0j, 10 + 10j)
+    points, weights = np.array([100 + 20j, 140 + 20j, 0, 160 + 20j]), np.array([0.9, 0.5, 0, 0.7])
+    means, total = np.zeros(4), np.zeros(4)
+    for shape in shapes:
+        for i, j in itertools.permutations(range(4), 2):
+            if np.isfinite(d := shape[i] - shape[j]):
+                variance = (0.05 * np.median(np.abs(pairs.displacements).max(axis=(1, 2)))) ** 2
+                variance += (0.15 * abs(d)) ** 2
+                place = 0.5 * (points[j] + d) + 10 + 10j
+                drawn = place + 0.5 * np.sqrt(variance) * (
+                    rng.normal(size=20_000) + 1j * rng.normal(size=20_000)
+                )
+                inside = (np.abs(drawn.real - 49.5) < 50) & (np.abs(drawn.imag - 24.5) < 25)
+                means[i] += weights[j] / variance * (1 - inside.mean())
+                total[i] += weights[j] / variance
+    found = pairs.outside(points, weights, back, size)
+    np.testing.assert_allclose(found, means / total, atol=0.01)
+    assert found[2] > 0.9 > 0.2 > found[0]
+    assert (Pairs.of(shapes * np.nan).outside(points, weights, back, size) == 0).all()

@@ -56,17 +56,27 @@ def read_split(
 
     ``path`` is a CSV file with the columns image, split (``train`` or ``test``) and perhaps order. Without one,
     all may be both.
+
+    Raises:
+        InputError: the file lacks a photograph, or has another word or order for it.
     """
     everything = list(photographs)
     if path is None:
         return everything, everything
     with path.open(encoding="utf-8-sig") as stream:
-        rows = {row["image"]: row for row in csv.DictReader(stream)}
-    parts: dict[str, list[LabelledPhotograph]] = {"train": [], "test": []}
+        rows = {row.get("image"): row for row in csv.DictReader(stream)}
+    parts: dict[str | None, list[LabelledPhotograph]] = {"train": [], "test": []}
     for one in everything:
         if one.path.name not in rows:
-            raise InputError(f"{path} lacks {one.path.name}, which is labelled")
-        parts[rows[one.path.name]["split"]].append(one)
+            raise InputError(f"{path} has no row whose image is {one.path.name}, which is labelled")
+        row = rows[one.path.name]
+        split, order = row.get("split"), row.get("order") or "0"
+        if split not in parts or not order.isdecimal():
+            raise InputError(
+                f"{path} has the split {split!r} and the order {order!r} of {one.path.name}; "
+                "train or test and a whole number are expected"
+            )
+        parts[split].append(one)
     parts["train"].sort(key=lambda one: int(rows[one.path.name].get("order") or 0))
     return parts["train"], parts["test"]
 
