@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from convcorr_jax.io import check_fields
+
 RIGHT = 0.1
 """A point is right within this share of the object's diameter."""
 COVERAGE = 0.9
@@ -24,6 +26,10 @@ _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
 _LEAST_ABSENT = 10
+_FIELDS = {
+    "probability": tuple[float, float], "spread": tuple[float, float], "quantiles": tuple[float | None, ...],
+    "absent": float,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Calibration:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Calibration":
         """Return the calibration that `to_json` stored."""
+        check_fields(stored, _FIELDS, name="calibration")
         quantiles = tuple(math.nan if q is None else float(q) for q in stored["quantiles"])
         return cls(tuple(stored["probability"]), tuple(stored["spread"]), quantiles, float(stored["absent"]))
 

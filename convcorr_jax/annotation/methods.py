@@ -32,8 +32,8 @@ from convcorr_jax.annotation.windows import (
 )
 from convcorr_jax.shapes import Image
 
-# Sides of frames are multiples of this, so that few programs are compiled and every layer has whole cells.
-_SIDE_STEP = 32
+SIDE_STEP = 32
+"""Sides of frames are multiples of this, so that few programs are compiled and every layer has whole cells."""
 WHOLE_PX = 256 * 336
 """The area of the frame in which a photograph is seen as a whole."""
 MEMBERS = 3
@@ -131,8 +131,7 @@ def frame_of(size: Sequence[int], frame: Sequence[int]) -> Similarity:
 def frame_size(aspect: float, area: float) -> tuple[int, int]:
     """Return a size (height, width) with an aspect and about an area."""
     height, width = (
-        max(2, round(side / _SIDE_STEP)) * _SIDE_STEP
-        for side in (np.sqrt(area / aspect), np.sqrt(area * aspect))
+        max(2, round(side / SIDE_STEP)) * SIDE_STEP for side in (np.sqrt(area / aspect), np.sqrt(area * aspect))
     )
     return height, width
 

@@ -1,5 +1,6 @@
 """A fitted method with its calibration, which can be saved and applied to other photographs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from convcorr_jax.annotation.calibration import Calibration
 from convcorr_jax.annotation.methods import (
     MEMBERS,
     SHAPES,
+    SIDE_STEP,
     FoundShape,
     OneStage,
     Photograph,
@@ -43,6 +45,7 @@ _FACTS = {
     "mirrored": bool, "angle_range": float, "aspect": float, "spread": float, "objects": int,
     "least_score": float, "calibration": dict[str, Any],
 }  # fmt: skip
+_MOST_PIXELS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,7 @@ class AnnotationModel:
         check_fields(dict(facts), _FACTS, name="model")
         if facts["method"] not in METHODS:
             raise ValueError(f"its method is {facts['method']!r}; {' or '.join(METHODS)} is expected")
+        _check_values(facts)
         n, network = len(facts["names"]), load(_NETWORK).network
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
         if facts["method"] == OneStage.name:
@@ -156,3 +160,27 @@ class AnnotationModel:
             method,
             Calibration.from_json(facts["calibration"]),
         )
+
+
+def _check_values(facts: Mapping[str, Any]) -> None:
+    """Refuse facts of the right types whose values no fitted model has."""
+    n, swaps, (height, width), (least, greatest) = (
+        len(facts["names"]), facts["swaps"], facts["frame"], facts["sizes_px"],
+    )  # fmt: skip
+    holds = {
+        "names": 0 < n == len(set(facts["names"])),
+        "skeleton": all(0 <= place < n for pair in facts["skeleton"] for place in pair),
+        "swaps": len(swaps) == n and all(k in swaps and swaps[swaps[k]] == k for k in range(n)),
+        "frame": min(height, width) > 0 == height % SIDE_STEP == width % SIDE_STEP
+        and height * width <= _MOST_PIXELS,
+        "sizes_px": 0 < least <= greatest or facts["method"] != TwoStages.name,
+        "angle_range": 0 <= facts["angle_range"] <= math.pi,
+        "aspect": facts["aspect"] > 0,
+        "spread": facts["spread"] > 0,
+        "objects": facts["objects"] > 0,
+    }
+    for name, right in holds.items():
+        if not right:
+            raise ValueError(f"its {name} is {facts[name]!r}, which no model has")
+    if len(Calibration.from_json(facts["calibration"]).quantiles) not in (0, n):
+        raise ValueError(f"its calibration has other quantiles than those of its {n} points")

@@ -113,6 +113,26 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
     assert isinstance(load_fitted(FACE, KeypointModel, AnnotationModel), KeypointModel)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("names", ["nose", "tail", "fin", "nose"]), ("skeleton", [[0, 4]]), ("swaps", [0, 1, 3, 3])),
+        *(("swaps", [0, 1, 2]), ("frame", [64, 80]), ("frame", [32, 2**30]), ("sizes_px", [9.0, 3.0])),
+        *(("angle_range", 4.0), ("aspect", -1.0), ("spread", 0.0), ("objects", 0)),
+        ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [1.0], "absent": 0.5}),
+        ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [], "absent": "0.5"}),
+    ],
+)
+def test_models_with_impossible_values_are_refused(one_example, tmp_path, field, value):
+    for ending in (".json", ".npz"):
+        content = (one_example[0] / "out" / f"model{ending}").read_bytes()
+        (tmp_path / f"model{ending}").write_bytes(content)
+    facts = json.loads((tmp_path / "model.json").read_bytes())
+    (tmp_path / "model.json").write_text(json.dumps(facts | {field: value}))
+    with pytest.raises(InputError, match=f"model.json.*{field}"):
+        load_fitted(tmp_path / "model", AnnotationModel)
+
+
 def test_a_photograph_is_opened_upright(tmp_path):
     stored = PillowImage.new("RGB", (40, 30))
     stored.getexif()[ExifTags.Base.Orientation] = 6
