@@ -43,7 +43,7 @@ SHAPES = 64
 # An object is searched with this diameter, in frames of bounded size.
 _SEARCHED_PX, _SEARCH_SIDE = 64, 160
 _LEAST_FRAME, _MOST_FRAME = 160, 512
-_EXACT_PX, _EXACT_SIDE = 110, 192
+_EXACT_PX, _EXACT_SIDE = 150, 224
 # What the points of a photograph are depends on all of it; an upright object has a prior of places instead.
 _WHOLE = heads.Design(channels=64, context=True, dropped=(0.5, 0.5))
 _SEARCH = heads.Design(channels=32, context=False, dropped=(0.2, 0.2))
