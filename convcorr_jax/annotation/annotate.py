@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.calibration import RIGHT, Calibration, calibrate
+from convcorr_jax.annotation.calibration import RIGHT, Calibration, best_threshold, calibrate
 from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
@@ -355,7 +355,8 @@ def _from_many(
     planned, windows, held = max(entrants, key=lambda entrant: entrant[2].right)
     comparisons = tuple(Comparison(m.name, h.right, m is planned) for m, _, h in entrants)
     progress("heads")
-    chosen = replace(planned, task=replace(task, least_score=_best_threshold(held)))
+    least = best_threshold(held.scores, held.true, len(held.errors)) if len(held.scores) else _LEAST_SCORE
+    chosen = replace(planned, task=replace(task, least_score=least))
     return chosen.fit(windows, seed=seed), calibrate(held.errors, held.confidence, held.absent), comparisons
 
 
@@ -402,18 +403,6 @@ def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) 
         np.nanmedian(np.abs(complex_of(shape.points) - each)) / max(diameter(each), 1.0) for each in objects
     )
     return any(distance < 3 * RIGHT for distance in distances)
-
-
-def _best_threshold(held: _HeldOut) -> float:
-    """Return the least score of an object at which most of those found are right, and most are found (F1)."""
-    if not len(held.scores):
-        return _LEAST_SCORE
-    order = np.argsort(-held.scores)
-    right = np.cumsum(held.true[order])
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + max(len(held.errors), 1))
-    best = int(np.argmax(f1))
-    scores = held.scores[order]
-    return float(scores[best] if best + 1 == len(scores) else (scores[best] + scores[best + 1]) / 2)
 
 
 def _kept(path: Path, one: _Opened, labelled: LabelledPhotograph) -> FoundPhotograph:

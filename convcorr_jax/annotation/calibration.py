@@ -43,7 +43,7 @@ class Calibration:
     quantiles: tuple[float, ...] = ()
     """By point, the quantile of errors over their expected size; NaN where it is unknown."""
     absent: float = 0.5
-    """A point whose probability to be absent is greater is called absent."""
+    """A point whose probability to be absent is at least this is called absent."""
 
     def right(self, confidence: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b n"]:
         """Return the probability that points are right."""
@@ -81,8 +81,8 @@ def calibrate(
 ) -> Calibration:
     """Calibrate by the errors of held-out objects, as shares of their diameters; NaN where a point is absent.
 
-    Points are called absent above the probability at which precision and recall of held-out objects have the
-    greatest harmonic mean, F1, from ten absent points on; else above 1/2.
+    With ten absent points or more, points are called absent from the `best_threshold` of the held-out ones on,
+    and else from 1/2 on.
 
     The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
     error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal
@@ -101,19 +101,29 @@ def calibrate(
     pooled = _quantile(ratios[known]) if known.any(axis=1).sum() >= _LEAST_OBJECTS else math.nan
     own = (ratios[known[:, k], k] for k in range(errors.shape[1]))
     quantiles = tuple(_quantile(each) if len(each) >= _LEAST_OF_POINT else pooled for each in own)
-    return Calibration(probability, (intercept, slope), quantiles, _absent_above(absent, np.isnan(errors)))
+    gone = np.isnan(errors)
+    above = (
+        best_threshold(absent.ravel(), gone.ravel(), int(gone.sum())) if gone.sum() >= _LEAST_ABSENT else 0.5
+    )
+    return Calibration(probability, (intercept, slope), quantiles, above)
 
 
-def _absent_above(p: Float[np.ndarray, "m n"], truth: Bool[np.ndarray, "m n"]) -> float:
-    if truth.sum() < _LEAST_ABSENT:
-        return Calibration.absent
-    order = np.argsort(-p, axis=None)
-    values, right = p.ravel()[order], np.cumsum(truth.ravel()[order])
-    f1 = 2 * right / (np.arange(1, len(values) + 1) + truth.sum())
-    # Between two equal probabilities there is no threshold.
-    f1[:-1][values[:-1] == values[1:]] = 0
+def best_threshold(
+    values: Float[np.ndarray, " m"], true: Float[np.ndarray, " m"] | Bool[np.ndarray, " m"], positives: int
+) -> float:
+    """Return the value from which on precision and recall have the greatest harmonic mean, F1.
+
+    Args:
+        true: which are true.
+        positives: how many are true in all, with those that have no value.
+    """
+    order = np.argsort(-values)
+    ordered, right = values[order], np.cumsum(true[order])
+    f1 = 2 * right / (np.arange(1, len(ordered) + 1) + positives)
+    # Between two equal values there is no threshold.
+    f1[:-1][ordered[:-1] == ordered[1:]] = 0
     best = int(np.argmax(f1))
-    return float((values[best] + (values[best + 1] if best + 1 < len(values) else 0.0)) / 2)
+    return float(ordered[best : best + 2].mean())
 
 
 def _quantile(values: Float[np.ndarray, " m"]) -> float:

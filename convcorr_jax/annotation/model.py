@@ -79,7 +79,7 @@ class AnnotationModel:
 
     def object_of(self, shape: FoundShape, to_copy: coords.Transform) -> FoundObject:
         """Return a shape of a copy in its photograph's own pixels, with calibrated probabilities and radii."""
-        points, absent = to_copy.inverse(shape.points), shape.absent > self.calibration.absent
+        points, absent = to_copy.inverse(shape.points), shape.absent >= self.calibration.absent
         confidence = np.where(absent, shape.absent, self.calibration.right(shape.confidence))
         radius = self.calibration.radius(shape.confidence) * diameter(complex_of(points))
         score = float(np.exp(shape.score))

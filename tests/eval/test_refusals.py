@@ -26,6 +26,7 @@ SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 
 REFUSED = [
     ("eval.annotation", "--labels nowhere", "nowhere does not exist"),
+    ("eval.annotation", "--methods", "no method is named"),
     ("eval.annotation_folders", "--folders cats", "'cats' is no folder of labelled photographs; car, duck"),
     (CLASSIFICATION, "--costs 1.0 0.1", "in rising order"),
     (CLASSIFICATION, "--layers conv1 conv1", "none of them twice"),

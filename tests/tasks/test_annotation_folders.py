@@ -8,7 +8,7 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image
 from convcorr_jax.labels import LabelledObject, LabelledPhotograph, read_labels
-from convcorr_jax.tasks.annotation import Choice, copy_nearest, folders, write_folder
+from convcorr_jax.tasks.annotation import Choice, copy_nearest, folders, read_split, write_folder
 from tests.builders.command_line import needs_weights
 
 
@@ -81,6 +81,22 @@ def test_a_folder_holds_labels_and_a_split_that_agree(tmp_path):
         rows = list(csv.DictReader(stream))
     assert [row["split"] for row in rows] == ["train", "train", "test"]
     assert [row["image"] for row in rows] == [one.path.name for one in labels.photographs]
+
+
+def test_a_split_orders_the_examples_and_refuses_what_it_does_not_know(tmp_path):
+    photographs, split = [LabelledPhotograph(tmp_path / f"{k}.png", ()) for k in range(3)], tmp_path / "s.csv"
+    split.write_text("image,split,order\n0.png,train,7\n1.png,test,\n2.png,train,3\n")
+    examples, annotated = read_split(photographs, split)
+    assert [one.path.name for one in (*examples, *annotated)] == ["2.png", "0.png", "1.png"]
+    for text, sentence in (
+        ("image,split\n0.png,train\n1.png,test", "no row whose image is 2.png"),
+        ("image,split\n0.png,val\n1.png,test\n2.png,test", "the split 'val' and the order '0' of 0.png"),
+        ("image,split,order\n0.png,train,one", "the order 'one' of 0.png; train or test and a whole number"),
+        ("image\n0.png", "the split None"),
+    ):
+        split.write_text(text)
+        with pytest.raises(InputError, match=sentence):
+            read_split(photographs, split)
 
 
 def test_a_folder_that_is_not_known_is_refused(tmp_path):
