@@ -7,7 +7,8 @@ table of a split has the columns image, split and, if examples are not to be dra
 of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
 within a distance, ``coverage`` that of points within their radius, where there is one, and ``rank`` Spearman's
 correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared.
-Beside it stand the points of the most similar example, copied.
+Beside it stand the points of the most similar example, copied. ``curves.png`` shows the shares of points
+within the distance over the number of examples, from the worst draw to the best.
 """
 
 import time
@@ -21,11 +22,13 @@ import numpy as np
 from convcorr_jax.annotation import annotate
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder
+from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
+from convcorr_jax.report import interval_curves, pixels
 from convcorr_jax.runtime import progress, run, write_results
+from convcorr_jax.shapes import Image
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.annotation import copy_nearest, lengths, read_split, score
+from convcorr_jax.tasks.annotation import copy_nearest, lengths, over_draws, read_split, score
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,19 @@ def main(config: Config) -> Path:
                 left = [one for k, one in enumerate(others) if k not in picked]
                 run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw, method)
     drawn = {
-        _named(f"{count} examples", method): _over_draws(
-            [rows[_named(f"{count} examples, draw {k}", method)] for k in range(config.draws)]
-        )
-        for count in config.examples
-        for method in config.methods
-    }
+        one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
+              for n in sorted(config.examples)}
+        for one in (*config.methods, "copying")
+    }  # fmt: skip
+    write_image(out / "curves.png", _curves(drawn, f"points within {config.within:g}"))
     result = {
         "photographs": len(tested),
         "within": config.within,
         "per": list(config.per),
         "runs": rows,
-        "over_draws": drawn,
+        "over_draws": {
+            _named(f"{n} examples", one): row for one, own in drawn.items() for n, row in own.items()
+        },
     }
     return write_results(out, result, config, started=started)
 
@@ -119,13 +123,14 @@ def _named(name: str, method: str) -> str:
     return name if method == "auto" else f"{name}, {method}"
 
 
-def _over_draws(own: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return means over draws, and the worst share of points that are right."""
-    known = {
-        name: [row[name] for row in own] for name in ("within", "mean", "median", "rmse", "coverage", "rank")
+def _curves(drawn: Mapping[str, Mapping[int, Mapping[str, Any]]], label: str) -> Image:
+    """Draw the shares of points that are right over the number of examples, from the worst draw to the best."""
+    shares = {one: [row["within"] for row in own.values()] for one, own in drawn.items()}
+    ranges = {
+        one: [(row["worst_within"], row["best_within"]) for row in own.values()] for one, own in drawn.items()
     }
-    means = {n: None if None in values else float(np.mean(values)) for n, values in known.items()}
-    return {**means, "worst_within": min(known["within"])}
+    x = list(next(iter(drawn.values())))
+    return pixels(interval_curves(x, shares, ranges, x_label="examples", y_label=label))
 
 
 def _examples(

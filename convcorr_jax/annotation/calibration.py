@@ -25,6 +25,7 @@ COVERAGE = 0.9
 _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
+# Fewer absent points do not say from which probability on a point is absent.
 _LEAST_ABSENT = 10
 _FIELDS = {
     "probability": tuple[float, float], "spread": tuple[float, float], "quantiles": tuple[float | None, ...],
@@ -101,11 +102,10 @@ def calibrate(
     pooled = _quantile(ratios[known]) if known.any(axis=1).sum() >= _LEAST_OBJECTS else math.nan
     own = (ratios[known[:, k], k] for k in range(errors.shape[1]))
     quantiles = tuple(_quantile(each) if len(each) >= _LEAST_OF_POINT else pooled for each in own)
-    gone = np.isnan(errors)
-    above = (
-        best_threshold(absent.ravel(), gone.ravel(), int(gone.sum())) if gone.sum() >= _LEAST_ABSENT else 0.5
-    )
-    return Calibration(probability, (intercept, slope), quantiles, above)
+    gone, least = np.isnan(errors), Calibration.absent
+    if gone.sum() >= _LEAST_ABSENT:
+        least = best_threshold(absent.ravel(), gone.ravel(), int(gone.sum()))
+    return Calibration(probability, (intercept, slope), quantiles, least)
 
 
 def best_threshold(

@@ -5,6 +5,7 @@ import pytest
 
 from convcorr_jax import coords
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledObject, LabelledPhotograph
 from convcorr_jax.tasks.annotation import lengths, score
 from eval import annotation
@@ -82,5 +83,7 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     assert 1 <= row["objects"] <= 6
     assert row["object_precision"] == row["object_recall"]
     assert result["over_draws"]["5 examples"]["worst_within"] == row["within"]
+    assert result["over_draws"]["5 examples, copying"]["best_within"] == copied["within"]
+    assert read_image(out / "curves.png").std() > 5
     with pytest.raises(InputError, match="9 examples are wanted; 1 to 8 photographs may be examples"):
         annotation.main(annotation.Config(labels, examples=(9,), output=annotation.Output(out)))

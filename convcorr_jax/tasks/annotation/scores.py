@@ -1,6 +1,6 @@
 """Scores of annotated photographs against their labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,15 @@ def score(
         "object_precision": right / returned if returned else None,
         "object_recall": right / len(errors),
     }
+
+
+def over_draws(runs: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the means of scores over runs, and the worst and best share of points that are right."""
+    known = {
+        name: [run[name] for run in runs] for name in ("within", "mean", "median", "rmse", "coverage", "rank")
+    }
+    means = {n: None if None in values else float(np.mean(values)) for n, values in known.items()}
+    return {**means, "worst_within": min(known["within"]), "best_within": max(known["within"])}
 
 
 def _compare(
