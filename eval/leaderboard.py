@@ -14,8 +14,9 @@ pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of the
 Each method has the ``pck`` of every network with 95 % intervals that draw photographs, by every ``protocols``
 in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
 have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries is surely
-better, by paired draws. ``training_data`` is whether it may contain the set, and why. Predictions of pairs are
-in ``<network>.npz``, with a ``checksum`` each. A killed run continues, and a later one adds further networks.
+better, by paired draws. ``training_data`` is whether it may contain the set, and why. ``<method>.png`` shows PCK
+over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. A killed run continues, and a
+later one adds further networks.
 """
 
 import functools
@@ -29,7 +30,7 @@ from typing import Any
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.datasets import read_pairs
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import make_folder, write_arrays
+from convcorr_jax.io import make_folder, write_arrays, write_image
 from convcorr_jax.runtime import run, write_results
 from convcorr_jax.tasks import Backbone, DataRoot, Output
 from convcorr_jax.tasks.reading import evenly_spread
@@ -44,6 +45,7 @@ from convcorr_jax.tasks.transfer import (
     evaluate_features,
     find_function,
     fixed_pairs,
+    quality_figure,
     rank,
     seen,
 )
@@ -99,6 +101,8 @@ def main(config: Config) -> Path:
         (((recipe, shares), _),) = used.most_common(1)
         rows["costs"][name] = costs(features, recipe, pairs.records, shares=shares)
         rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), seen(features), strict=True))
+    for method in config.methods:
+        write_image(out / f"{method}.png", quality_figure(rows[method], rows["costs"]))
     standings = {one: rank({name: scores.pck(one) for name, scores in found.items()}) for one in config.methods}
     result = {
         "dataset": config.dataset,
@@ -135,15 +139,10 @@ def _evaluate(features: Features, pairs: Pairs, config: Config, folder: Path) ->
     if config.layers and isinstance(features, Weights):
         space = replace(space, layers=(config.layers,))
     return evaluate_features(
-        features,
-        pairs,
-        layers=space.layers[0] if space.layers else (),
-        sizes_px=space.sizes_px[0] if space.sizes_px else (),
-        methods=config.methods,
-        space=space,
-        every=config.every,
-        folder=folder,
-    )
+        features, pairs, layers=space.layers[0] if space.layers else (),
+        sizes_px=space.sizes_px[0] if space.sizes_px else (), methods=config.methods, space=space,
+        every=config.every, folder=folder,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ from convcorr_jax.report.plots import learning_curve as learning_curve
 from convcorr_jax.report.plots import pck_curves as pck_curves
 from convcorr_jax.report.plots import score_curves as score_curves
 from convcorr_jax.report.plots import score_table as score_table
+from convcorr_jax.report.plots import shares_over_costs as shares_over_costs
 from convcorr_jax.report.plots import training_curves as training_curves
 from convcorr_jax.report.review import found_sheet as found_sheet
 from convcorr_jax.report.review import review_page as review_page

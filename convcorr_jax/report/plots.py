@@ -99,6 +99,24 @@ def interval_curves(
     return figure
 
 
+def shares_over_costs(
+    places: Mapping[str, tuple[float, float]],
+    intervals: Mapping[str, Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+) -> Figure:
+    """Draw names at their (cost, share), with the shares' intervals (lower, upper), over a logarithmic axis."""
+    figure = Figure(figsize=(6.4, 4.4), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for name, (cost, share) in places.items():
+        low, high = intervals[name]
+        axes.errorbar(cost, share, [[share - low], [high - share]], fmt="o", capsize=3, label=name)
+    axes.set_xscale("log")
+    _labelled(axes, x_label, y_label)
+    return figure
+
+
 def confusions(tables: Mapping[str, Int[np.ndarray, "types types"]], *, names: Sequence[str]) -> Figure:
     """Draw confusion matrices: true types in rows, predicted ones in columns, as percentages of each row."""
     side = min(max(3.2, 0.36 * len(names)), 9.0)

@@ -5,6 +5,7 @@ import pytest
 
 from convcorr_jax.backbone.weights import find
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.transfer import FeatureFunction, selection
 from convcorr_jax.tasks.transfer import leaderboard as board
@@ -42,6 +43,7 @@ def test_networks_are_ranked_and_a_second_run_reads_what_was_predicted(tmp_path,
     assert result["costs"][NAME]["cells"] == 64
     with np.load(tmp_path / "board" / f"{NAME}.npz") as arrays:
         assert arrays["flow"].shape == arrays["nearest"].shape == (8, 10, 2)
+    assert read_image(tmp_path / "board" / "flow.png").std() > 5
     monkeypatch.setattr(selection, "describe", pytest.fail)
     again = result_of(leaderboard.main, config)
     assert again["flow"] == result["flow"]

@@ -103,6 +103,16 @@ def test_curves_have_their_values_and_intervals():
     assert pixels(figure).shape == (440, 640, 3)
 
 
+def test_shares_stand_over_their_costs_with_their_intervals():
+    places, intervals = {"a": (3.0, 0.4), "b": (30.0, 0.5)}, {"a": (0.3, 0.45), "b": (0.45, 0.6)}
+    (axes,) = plots.shares_over_costs(places, intervals, x_label="ms", y_label="PCK").axes
+    assert axes.get_xscale() == "log"
+    for container, name in zip(axes.containers, places, strict=True):
+        point, _, (bar,) = container
+        assert point.get_xydata().tolist() == [list(places[name])]
+        np.testing.assert_allclose(bar.get_segments()[0][:, 1], intervals[name])
+
+
 def test_every_share_stands_over_its_error():
     shares = {"nose": np.array([0.1, 0.7, 0.2]), "wrist": np.array([0.3, 0.4, 0.3])}
     figure = plots.error_histograms(

@@ -19,6 +19,7 @@ from convcorr_jax.tasks.transfer.leaderboard import SEEN as SEEN
 from convcorr_jax.tasks.transfer.leaderboard import Standing as Standing
 from convcorr_jax.tasks.transfer.leaderboard import candidates as candidates
 from convcorr_jax.tasks.transfer.leaderboard import costs as costs
+from convcorr_jax.tasks.transfer.leaderboard import quality_figure as quality_figure
 from convcorr_jax.tasks.transfer.leaderboard import rank as rank
 from convcorr_jax.tasks.transfer.leaderboard import seen as seen
 from convcorr_jax.tasks.transfer.methods import Described as Described

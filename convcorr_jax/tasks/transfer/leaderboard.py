@@ -14,6 +14,8 @@ from convcorr_jax.datasets import Record
 from convcorr_jax.descriptors import Recipe, recipe_for
 from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck, bootstrap, interval
+from convcorr_jax.report import pixels, shares_over_costs
+from convcorr_jax.shapes import Image
 from convcorr_jax.tasks.transfer.functions import FeatureFunction
 from convcorr_jax.tasks.transfer.joined import Features, JoinedNetworks
 from convcorr_jax.tasks.transfer.methods import description, record_view
@@ -136,6 +138,14 @@ def costs(
         "sees": sees,
         "fingerprint": features.fingerprint,
     }
+
+
+def quality_figure(scores: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]) -> Image:
+    """Draw the PCK at 0.1 of entries, with its interval, over the time in which an image is described."""
+    places = {name: (costs[name]["ms_per_image"], one["pck"]["0.1"]) for name, one in scores.items()}
+    intervals = {name: one["interval"]["0.1"] for name, one in scores.items()}
+    labels = {"x_label": "ms an image", "y_label": "PCK at 0.1"}
+    return pixels(shares_over_costs(places, intervals, **labels))
 
 
 class Standing(NamedTuple):
