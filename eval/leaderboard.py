@@ -14,9 +14,9 @@ pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of the
 Each method has the ``pck`` of every network with 95 % intervals that draw photographs, by every ``protocols``
 in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
 have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries is surely
-better, by paired draws. ``training_data`` is whether it may contain the set, and why. ``<method>.png`` shows PCK
-over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. A killed run continues, and a
-later one adds further networks.
+better, by paired draws. ``training_data`` is whether it may contain the set, and why. ``<method>.png`` shows
+PCK over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. A killed run continues,
+and a later one adds further networks.
 """
 
 import functools

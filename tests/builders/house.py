@@ -85,7 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2314),
+    "annotation": (12, 2440),
     "backbone": (25, 4000),
     "cli": (12, 2510),
     "datasets": (43, 6947),
@@ -103,11 +103,11 @@ BUDGETS = {
     "patches": (4, 410),
     "pose": (14, 2793),
     "probes": (9, 1670),
-    "report": (13, 2930),
+    "report": (13, 2946),
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
-    "tasks": (51, 9718),
-    "tests": (283, 37513),
+    "tasks": (51, 9750),
+    "tests": (283, 37610),
     "top level": (8, 1135),
     "train": (4, 260),
 }
