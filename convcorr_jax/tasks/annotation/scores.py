@@ -1,16 +1,24 @@
-"""Scores of annotated photographs against their labels."""
+"""Scores of annotated photographs against their labels, and a baseline: the most similar example, copied."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from convcorr_jax import metrics
+from convcorr_jax import coords, images, metrics
 from convcorr_jax.annotation.calibration import RIGHT
 from convcorr_jax.annotation.shape import complex_of, diameter
+from convcorr_jax.backbone import activations, preprocess
+from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
+from convcorr_jax.io import read_image
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledPhotograph
+from convcorr_jax.retrieval import nearest_neighbors
+
+# The descriptor of a photograph that copying compares.
+_LAYER, _SIDE = "conv5_3", 224
 
 Length = Callable[[np.ndarray], float]
 """What divides the errors of an object with these points; NaN where it is unknown."""
@@ -131,3 +139,35 @@ def _reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float,
 def _finite(value: float) -> float | None:
     """Return a number, or None for the infinite errors of objects that were not found."""
     return float(value) if np.isfinite(value) else None
+
+
+def copy_nearest(
+    examples: Sequence[LabelledPhotograph], paths: Sequence[Path], weights: Weights
+) -> list[FoundPhotograph]:
+    """Copy the objects of the example whose flattened conv5_3 of VGG16 has the greatest cosine similarity.
+
+    Photographs are squashed to 224 x 224 pixels; points keep their place relative to the photograph's sides.
+    """
+    sizes, described = zip(
+        *(_described(path, weights) for path in (*(e.path for e in examples), *paths)), strict=True
+    )
+    count = len(examples)
+    database, queries = np.stack(described[:count]), np.stack(described[count:])
+    nearest = np.asarray(nearest_neighbors(queries, database, k=1).indices)[:, 0]
+    found = []
+    for path, size, number in zip(paths, sizes[count:], nearest.tolist(), strict=True):
+        move = coords.resize(sizes[number], size)
+        objects = []
+        for one in examples[number].objects:
+            points, absent = move(one.points), np.isnan(one.points[:, 0])
+            box = coords.tight_box(points[~absent])
+            objects.append(FoundObject(points, None, box, None, absent=absent))
+        found.append(FoundPhotograph(path, size, tuple(objects)))
+    return found
+
+
+def _described(path: Path, weights: Weights) -> tuple[tuple[int, int], np.ndarray]:
+    image = read_image(path)
+    inputs = preprocess(images.resize(image, (_SIDE, _SIDE)).image[None], network=weights.network)
+    maps = activations(weights.params, inputs, network=weights.network, layers=[_LAYER])[_LAYER]
+    return image.shape[:2], np.asarray(maps).ravel()
