@@ -50,6 +50,8 @@ from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPho
 FEW = 5
 """With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
 _STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
+# From so many examples on, steps rise in proportion to them, up to so many times.
+_MORE_STEPS, _MOST_STEPS = 40, 5.0
 _FOLDS = 4
 # At this factor from the border, the residual of the shape needs no comparison of methods.
 _SURELY = 1.6
@@ -148,7 +150,7 @@ def annotate(
     task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
     calibration, comparisons = Calibration(), ()
     if len(examples) < FEW and start:
-        fitted = _plan(PersonCascade.name, task, examples)
+        fitted = _plan(PersonCascade.name, task, examples, labelled=len(examples))
     elif len(examples) < FEW:
         progress("template and flow")
         first = match_template(examples, copies, task=task, search=search, align=align)
@@ -285,8 +287,10 @@ def _swaps(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(lower.index(one) if one in lower else k for k, one in enumerate(partners))
 
 
-def _plan(name: str, task: Task, examples: Sequence[Example]) -> Method:
-    return METHODS[name].plan(task, examples, steps=_STEPS)
+def _plan(name: str, task: Task, examples: Sequence[Example], *, labelled: int) -> Method:
+    """Plan a method, with more steps the more photographs are labelled."""
+    factor = min(max(1.0, labelled / _MORE_STEPS), _MOST_STEPS)
+    return METHODS[name].plan(task, examples, steps=round(_STEPS * factor))
 
 
 def _count(examples: Sequence[Example]) -> int:
@@ -310,7 +314,7 @@ def _from_few(
     everything = [*examples * times, *trusted]
     alone = task.objects == 1 and not mirrored and _fills(examples)
     name = method or (OneStage.name if alone and _show_one_view(copies) else TwoStages.name)
-    planned = _plan(name, task, everything)
+    planned = _plan(name, task, everything, labelled=len(examples))
     windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))
     return planned.fit(windows, seed=seed)
 
@@ -348,7 +352,7 @@ def _from_many(
     entrants: list[tuple[Method, tuple[Windows, ...], _HeldOut]] = []
     for name in names:
         progress(f"windows for {name}")
-        planned = _plan(name, replace(task, least_score=-np.inf), examples)
+        planned = _plan(name, replace(task, least_score=-np.inf), examples, labelled=len(examples))
         windows = planned.windows(examples, count=_count(examples), rng=np.random.default_rng(seed))
         progress(f"held-out examples by {name}")
         entrants.append((planned, windows, _held_out(planned, windows, examples, seed=seed)))
@@ -369,7 +373,7 @@ def _held_out(
     errors, confidence, absent, scores, true = [], [], [], [], []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
-        shorter, others = replace(planned, steps=_STEPS * 2 // 3), [without(w, held) for w in windows]
+        shorter, others = replace(planned, steps=planned.steps * 2 // 3), [without(w, held) for w in windows]
         fitted = shorter.fit(others, members=1, seed=seed)
         found = fitted.predict([photographs[k] for k in held], tuple(layer[held] for layer in seen))
         for number, shapes in zip(held, found, strict=True):
