@@ -50,6 +50,8 @@ from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPho
 FEW = 5
 """With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
 _STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
+# The features of a window are some 1.5 MB, and all of them are in memory.
+_MOST_WINDOWS = 2000
 # From so many examples on, steps rise in proportion to them, up to so many times.
 _MORE_STEPS, _MOST_STEPS = 40, 5.0
 _FOLDS = 4
@@ -294,7 +296,7 @@ def _plan(name: str, task: Task, examples: Sequence[Example], *, labelled: int) 
 
 
 def _count(examples: Sequence[Example]) -> int:
-    return max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples))
+    return min(max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples)), _MOST_WINDOWS)
 
 
 def _from_few(
@@ -368,14 +370,13 @@ def _held_out(
     planned: Method, windows: Sequence[Windows], examples: Sequence[Example], *, seed: int
 ) -> _HeldOut:
     folds = np.arange(len(examples)) % min(_FOLDS, len(examples))
-    photographs = [Photograph(example.load, example.size) for example in examples]
-    seen = see(photographs, planned)
     errors, confidence, absent, scores, true = [], [], [], [], []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
         shorter, others = replace(planned, steps=planned.steps * 2 // 3), [without(w, held) for w in windows]
         fitted = shorter.fit(others, members=1, seed=seed)
-        found = fitted.predict([photographs[k] for k in held], tuple(layer[held] for layer in seen))
+        photographs = [Photograph(examples[k].load, examples[k].size) for k in held]
+        found = fitted.predict(photographs, see(photographs, planned))
         for number, shapes in zip(held, found, strict=True):
             objects = examples[number].objects
             for points in objects:

@@ -85,7 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2444),
+    "annotation": (12, 2446),
     "backbone": (25, 4000),
     "cli": (12, 2510),
     "datasets": (43, 6947),
