@@ -170,7 +170,7 @@ def _check_values(facts: Mapping[str, Any]) -> None:
     holds = {
         "names": 0 < n == len(set(facts["names"])),
         "skeleton": all(0 <= place < n for pair in facts["skeleton"] for place in pair),
-        "swaps": len(swaps) == n and all(k in swaps and swaps[swaps[k]] == k for k in range(n)),
+        "swaps": sorted(swaps) == list(range(n)) and all(swaps[k] == own for own, k in enumerate(swaps)),
         "frame": min(height, width) > 0 == height % SIDE_STEP == width % SIDE_STEP
         and height * width <= _MOST_PIXELS,
         "sizes_px": 0 < least <= greatest or facts["method"] != TwoStages.name,

@@ -117,7 +117,8 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
     ("field", "value"),
     [
         *(("names", ["nose", "tail", "fin", "nose"]), ("skeleton", [[0, 4]]), ("swaps", [0, 1, 3, 3])),
-        *(("swaps", [0, 1, 2]), ("frame", [64, 80]), ("frame", [32, 2**30]), ("sizes_px", [9.0, 3.0])),
+        *(("swaps", [0, 1, 2]), ("swaps", [9, 1, 2, 0]), ("swaps", [1, 2, 0, 3]), ("frame", [64, 80])),
+        *(("frame", [32, 2**30]), ("sizes_px", [9.0, 3.0])),
         *(("angle_range", 4.0), ("aspect", -1.0), ("spread", 0.0), ("objects", 0)),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [1.0], "absent": 0.5}),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [], "absent": "0.5"}),
