@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from convcorr_jax.annotation import annotate
+from convcorr_jax.annotation import AnnotationModel, Annotations, annotate
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
-from convcorr_jax.labels import FoundPhotograph, LabelledPhotograph, read_labels
+from convcorr_jax.labels import LabelledPhotograph, read_labels
 from convcorr_jax.report import interval_curves, pixels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.shapes import Image
@@ -73,17 +73,20 @@ def main(config: Config) -> Path:
     rows: dict[str, dict[str, Any]] = {}
 
     def run_with(
-        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int, method: str
-    ) -> tuple[FoundPhotograph, ...]:
+        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int, method: str,
+        previous: AnnotationModel | None = None,
+    ) -> Annotations:  # fmt: skip
         known = replace(labels, photographs=tuple(examples))
         paths = [one.path for one in others]
         fixed = method if method == "one stage" or method == "two stages" else None
         start = "person" if method == "person" else None
-        found = annotate(known, paths, **weights, seed=config.seed + draw, method=fixed, start=start)
+        found = annotate(
+            known, paths, **weights, seed=config.seed + draw, method=fixed, start=start, previous=previous
+        )
         scores = score(found.found.photographs, others, within=config.within, length=length)
         of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
-        rows[name] = {**of_run, "seconds": found.seconds, **scores}
-        return found.found.photographs
+        rows[name] = {**of_run, "learned": found.learned, "seconds": found.seconds, **scores}
+        return found
 
     for count, draw in progress(
         [(n, k) for n in config.examples for k in range(config.draws)], description="runs"
@@ -95,12 +98,13 @@ def main(config: Config) -> Path:
         runs = [run_with(_named(name, method), chosen, others, draw, method) for method in config.methods]
         if config.review:
             found, method = runs[0], config.methods[0]
-            first = np.argsort([one.rank or 0 for one in found])[: config.review]
+            first = np.argsort([one.rank or 0 for one in found.found.photographs])[: config.review]
             at_random = np.random.default_rng([config.seed, draw, 1]).permutation(len(others))[: config.review]
             for order, picked in (("in order", set(first.tolist())), ("at random", set(at_random.tolist()))):
                 corrected = [one for k, one in enumerate(others) if k in picked]
                 left = [one for k, one in enumerate(others) if k not in picked]
-                run_with(f"{name}, {config.review} reviewed {order}", [*chosen, *corrected], left, draw, method)
+                reviewed = f"{name}, {config.review} reviewed {order}"
+                run_with(reviewed, [*chosen, *corrected], left, draw, method, found.model)
     drawn = {
         one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
               for n in sorted(config.examples)}

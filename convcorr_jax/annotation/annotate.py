@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.calibration import RIGHT, Calibration, best_threshold, calibrate
+from convcorr_jax.annotation.calibration import RIGHT, Calibration, HeldOut, best_threshold, calibrate
 from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
@@ -21,9 +21,8 @@ from convcorr_jax.annotation.methods import (
     TwoStages,
     frame_of,
     frame_size,
-    see,
 )
-from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel
+from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, find
 from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
@@ -55,6 +54,8 @@ _MOST_WINDOWS = 2000
 # From so many examples on, steps rise in proportion to them, up to so many times.
 _MORE_STEPS, _MOST_STEPS = 40, 5.0
 _FOLDS = 4
+# The share of steps in which fitted heads learn from further examples.
+_CONTINUED = 0.3
 # At this factor from the border, the residual of the shape needs no comparison of methods.
 _SURELY = 1.6
 # The share of the folder that heads learn from with few examples, its weight, and that of true examples.
@@ -92,6 +93,8 @@ class Annotations:
     residual: float
     """`shape_residual` of the examples; NaN of a single one."""
     seconds: float
+    learned: int | None = None
+    """The number of further examples from which the heads of a previous model learned, if they did."""
 
 
 class _Opened(NamedTuple):
@@ -112,6 +115,7 @@ def annotate(
     mirror: bool | None = None,
     method: Literal["one stage", "two stages"] | None = None,
     start: Literal["person"] | None = None,
+    previous: AnnotationModel | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Annotations:
@@ -121,7 +125,9 @@ def annotate(
     examples and to the best 40 % of what was found. From five on, heads are fitted to the examples alone. They
     are of `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several
     objects, and else of `OneStage`; near the border both are fitted to a part of the examples and compared on
-    the others. With fewer than five examples, an object that fills the photographs of one view has one stage.
+    the others. The heads of a previous model learn on if its examples, five or more, are among the labels, and
+    others are, too: in 0.3 times the steps, and without folds, because what they found of the new examples is
+    held out. With fewer than five examples, an object that fills the photographs of one view has one stage.
 
     Args:
         labels: photographs of which all objects are labelled; points that are NaN are absent.
@@ -136,6 +142,8 @@ def annotate(
         method: the heads; by default they are chosen.
         start: with "person", the package's person cascade is an entrant, and is used with fewer than five
             examples.
+        previous: what an earlier call fitted to some of the labels. It is used only if the rest asks for the
+            same method, angles, mirrored copies and number of objects.
         progress: called with the name of each stage.
 
     Raises:
@@ -150,17 +158,22 @@ def annotate(
     copies = [one.photograph for one in opened]
     examples, shape = _examples(labels, may_be_mirrored=mirror is not False)
     task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
-    calibration, comparisons = Calibration(), ()
+    names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
+    unseen = _unseen(examples, previous)
     if len(examples) < FEW and start:
-        fitted = _plan(PersonCascade.name, task, examples, labelled=len(examples))
+        fit = _Fit(_plan(PersonCascade.name, task, examples, labelled=len(examples)))
     elif len(examples) < FEW:
         progress("template and flow")
         first = match_template(examples, copies, task=task, search=search, align=align)
-        fitted = _from_few(task, examples, copies, first, method, seed)
+        fit = _Fit(_from_few(task, examples, copies, first, method, seed))
+    elif previous is not None and unseen and not start and _goes_on(previous.method, task, names):
+        progress("heads")
+        fit = _continued(previous, task, examples, unseen, seed=seed)
     else:
-        names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
-        fitted, calibration, comparisons = _from_many(task, examples, names, seed=seed, progress=progress)
-    model = AnnotationModel(labels.names, labels.category, labels.skeleton, fitted, calibration)
+        fit = _from_many(task, examples, names, seed=seed, progress=progress)
+    model = AnnotationModel(
+        labels.names, labels.category, labels.skeleton, fit.method, fit.calibration, fit.held_out
+    )
     progress("photographs")
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
@@ -170,7 +183,7 @@ def annotate(
         for path, one, own in zip(photographs, opened, labelled, strict=True)
     ]
     result = Found(labels.names, _ranked(found), labels.category, labels.skeleton)
-    return Annotations(result, model, comparisons, residual, time.perf_counter() - started)
+    return Annotations(result, model, fit.comparisons, residual, time.perf_counter() - started, fit.learned)
 
 
 def _open(path: Path) -> _Opened:
@@ -208,7 +221,7 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
         if usable:
             example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps)
             masks = tuple(_mask_of_copy(mask, example.size) for *_, mask in usable)
-            examples.append(example._replace(masks=masks))
+            examples.append(example._replace(masks=masks, name=labelled.path.name))
     return examples, shape
 
 
@@ -289,10 +302,10 @@ def _swaps(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(lower.index(one) if one in lower else k for k, one in enumerate(partners))
 
 
-def _plan(name: str, task: Task, examples: Sequence[Example], *, labelled: int) -> Method:
-    """Plan a method, with more steps the more photographs are labelled."""
+def _plan(name: str, task: Task, examples: Sequence[Example], *, labelled: int, share: float = 1.0) -> Method:
+    """Plan a method, with more steps the more photographs are labelled, or a share of them."""
     factor = min(max(1.0, labelled / _MORE_STEPS), _MOST_STEPS)
-    return METHODS[name].plan(task, examples, steps=round(_STEPS * factor))
+    return METHODS[name].plan(task, examples, steps=round(_STEPS * factor * share))
 
 
 def _count(examples: Sequence[Example]) -> int:
@@ -330,28 +343,19 @@ def _entrants(task: Task, residual: float) -> list[str]:
     return [TwoStages.name] if residual < RIGID_RESIDUAL / _SURELY else [TwoStages.name, OneStage.name]
 
 
-class _HeldOut(NamedTuple):
-    """What was found of examples by heads that were not fitted to them."""
-
-    errors: Float[np.ndarray, "objects n"]
-    """Shares of the diameter; NaN where a point is absent."""
-    confidence: Float[np.ndarray, "objects n"]
-    absent: Float[np.ndarray, "objects n"]
-    scores: Float[np.ndarray, " found"]
-    """Of every object that was found."""
-    true: Float[np.ndarray, " found"]
-    """1 if it is one, else 0."""
-
-    @property
-    def right(self) -> float:
-        return float((self.errors[np.isfinite(self.errors)] <= RIGHT).mean())
+class _Fit(NamedTuple):
+    method: Method
+    calibration: Calibration = Calibration()
+    comparisons: tuple[Comparison, ...] = ()
+    held_out: HeldOut | None = None
+    learned: int | None = None
 
 
 def _from_many(
     task: Task, examples: Sequence[Example], names: Sequence[str], *, seed: int, progress: Callable[[str], None]
-) -> tuple[Method, Calibration, tuple[Comparison, ...]]:
+) -> _Fit:
     """Fit the method that finds held-out examples best, and calibrate it by what it found of them."""
-    entrants: list[tuple[Method, tuple[Windows, ...], _HeldOut]] = []
+    entrants: list[tuple[Method, tuple[Windows, ...], HeldOut]] = []
     for name in names:
         progress(f"windows for {name}")
         planned = _plan(name, replace(task, least_score=-np.inf), examples, labelled=len(examples))
@@ -361,33 +365,77 @@ def _from_many(
     planned, windows, held = max(entrants, key=lambda entrant: entrant[2].right)
     comparisons = tuple(Comparison(m.name, h.right, m is planned) for m, _, h in entrants)
     progress("heads")
+    return _fitted(planned, windows, held, seed)._replace(comparisons=comparisons)
+
+
+def _fitted(planned: Method, windows: Sequence[Windows], held: HeldOut, seed: int) -> _Fit:
+    """Fit the heads, with the threshold of objects and the calibration that held-out examples give."""
     least = best_threshold(held.scores, held.true, len(held.errors)) if len(held.scores) else _LEAST_SCORE
-    chosen = replace(planned, task=replace(task, least_score=least))
-    return chosen.fit(windows, seed=seed), calibrate(held.errors, held.confidence, held.absent), comparisons
+    chosen = replace(planned, task=replace(planned.task, least_score=least))
+    calibration = calibrate(held.errors, held.confidence, held.absent)
+    return _Fit(chosen.fit(windows, seed=seed), calibration, held_out=held)
+
+
+def _unseen(examples: Sequence[Example], previous: AnnotationModel | None) -> list[Example]:
+    """Return the examples that a model did not learn from; none if they lack some that it learned from."""
+    if previous is None or previous.held_out is None:
+        return []
+    seen, objects = previous.held_out, [(e.name, points) for e in examples for points in e.objects]
+    unseen = [e for e in examples if not all(seen.has(e.name, points) for points in e.objects)]
+    return unseen if sum(seen.has(*each) for each in objects) >= len(seen.photographs) else []
+
+
+def _goes_on(previous: Method, task: Task, names: Sequence[str]) -> bool:
+    """Return whether a fitted method is one of these names, and for the same task but for its numbers."""
+    before = previous.task
+    same = all(
+        getattr(before, field) == getattr(task, field) for field in ("names", "mirror", "mirrored", "objects")
+    )
+    turned = (before.angle_range >= np.pi) == (task.angle_range >= np.pi)
+    return same and turned and previous.name in names and previous.name != PersonCascade.name
+
+
+def _continued(
+    previous: AnnotationModel, task: Task, examples: Sequence[Example], unseen: Sequence[Example], *, seed: int
+) -> _Fit:
+    """Let fitted heads learn from further examples, too, which they find first, so that these are held out."""
+    sure = replace(previous.method.task, least_score=-np.inf)
+    found = _compare(unseen, replace(previous.method, task=sure))
+    held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
+    task = replace(task, extract=previous.method.task.extract)
+    planned = _plan(previous.method.name, task, examples, labelled=len(examples), share=_CONTINUED)
+    windows = planned.windows(examples, count=_count(examples) // 2, rng=np.random.default_rng(seed))
+    fitted = _fitted(replace(planned, params=previous.method.params), windows, held, seed)
+    chosen = (Comparison(planned.name, held.right, chosen=True),)
+    return fitted._replace(comparisons=chosen, learned=len(unseen))
 
 
 def _held_out(
     planned: Method, windows: Sequence[Windows], examples: Sequence[Example], *, seed: int
-) -> _HeldOut:
-    folds = np.arange(len(examples)) % min(_FOLDS, len(examples))
-    errors, confidence, absent, scores, true = [], [], [], [], []
+) -> HeldOut:
+    folds, parts = np.arange(len(examples)) % min(_FOLDS, len(examples)), []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
         shorter, others = replace(planned, steps=planned.steps * 2 // 3), [without(w, held) for w in windows]
-        fitted = shorter.fit(others, members=1, seed=seed)
-        photographs = [Photograph(examples[k].load, examples[k].size) for k in held]
-        found = fitted.predict(photographs, see(photographs, planned))
-        for number, shapes in zip(held, found, strict=True):
-            objects = examples[number].objects
-            for points in objects:
-                nearest, error = _nearest(shapes, points)
-                errors.append(error / diameter(points) if diameter(points) > 0 else error * np.nan)
-                confidence.append(nearest.confidence)
-                absent.append(nearest.absent)
-            scores += [shape.score for shape in shapes]
-            true += [_is_one_of(shape, objects) for shape in shapes]
-    parts = (np.array(part, float) for part in (errors, confidence, absent, scores, true))
-    return _HeldOut(*parts)
+        parts.append(_compare([examples[k] for k in held], shorter.fit(others, members=1, seed=seed)))
+    return HeldOut.join(parts)
+
+
+def _compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
+    """Compare what a method finds in labelled photographs with their labels."""
+    photographs = [Photograph(one.load, one.size) for one in examples]
+    found = find(photographs, fitted)
+    names, rows, scores, true = [], [], [], []
+    for example, shapes in zip(examples, found, strict=True):
+        for points in example.objects:
+            nearest, error = _nearest(shapes, points)
+            error = error / diameter(points) if diameter(points) > 0 else error * np.nan
+            names.append(example.name)
+            rows.append((points, error, nearest.confidence, nearest.absent))
+        scores += [shape.score for shape in shapes]
+        true += [float(_is_one_of(shape, example.objects)) for shape in shapes]
+    labels, errors, confidence, absent = map(np.array, zip(*rows, strict=True))
+    return HeldOut(tuple(names), labels, errors, confidence, absent, np.array(scores), np.array(true))
 
 
 def _nearest(

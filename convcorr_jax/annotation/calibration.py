@@ -8,12 +8,12 @@ expected size).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.io import check_fields
 
@@ -23,6 +23,8 @@ COVERAGE = 0.9
 # So few objects have no quantile of 90 %, because the points of an object are not independent; a point of its
 # own needs more, or its radius varies with every example.
 _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
+# Files of labels state rounded pixels.
+_ROUNDED_PX = 0.05
 # The weight of the prior belief that probabilities need no correction, in points.
 _PRIOR_POINTS = 10
 # Fewer absent points do not say from which probability on a point is absent.
@@ -31,6 +33,39 @@ _FIELDS = {
     "probability": tuple[float, float], "spread": tuple[float, float], "quantiles": tuple[float | None, ...],
     "absent": float,
 }  # fmt: skip
+
+
+class HeldOut(NamedTuple):
+    """What heads that were not fitted to labelled objects found of them."""
+
+    photographs: tuple[str, ...]
+    """The name of each object's photograph."""
+    points: Complex[np.ndarray, "objects n"]
+    """The labels, in pixels of the copy; NaN where a point is absent."""
+    errors: Float[np.ndarray, "objects n"]
+    """Shares of the diameter; NaN where a point is absent."""
+    confidence: Float[np.ndarray, "objects n"]
+    absent: Float[np.ndarray, "objects n"]
+    scores: Float[np.ndarray, " found"]
+    """Of every object that was found."""
+    true: Float[np.ndarray, " found"]
+    """1 if it is one, else 0."""
+
+    @classmethod
+    def join(cls, parts: Sequence["HeldOut"]) -> "HeldOut":
+        """Return the objects of several parts."""
+        names, *arrays = zip(*parts, strict=True)
+        return cls(sum(names, ()), *(np.concatenate(each) for each in arrays))
+
+    @property
+    def right(self) -> float:
+        """The share of points within `RIGHT` of the diameter."""
+        return float((self.errors[np.isfinite(self.errors)] <= RIGHT).mean())
+
+    def has(self, photograph: str, points: Complex[np.ndarray, " n"]) -> bool:
+        """Return whether an object with these labels is one of them, but for rounding."""
+        rows = [row for name, row in zip(self.photographs, self.points, strict=True) if name == photograph]
+        return any(np.allclose(row, points, rtol=0, atol=_ROUNDED_PX, equal_nan=True) for row in rows)
 
 
 @dataclass(frozen=True)

@@ -155,13 +155,19 @@ def _step(params, state, features, cells, known, dropout, *, steps):
 
 def fit(
     design: Design, features: Features, targets: Targets, *, examples: int, steps: int, members: int = 1,
-    seed: int = 0,
+    seed: int = 0, start: Params | None = None,
 ) -> Params:  # fmt: skip
-    """Fit heads to windows of a number of examples, each from other parameters and in another order."""
+    """Fit heads to windows of a number of examples, each from other parameters and in another order.
+
+    The parameters are random ones at first, or those of ``start``, which has as many members.
+    """
     fitted = []
     for member in range(members):
         rng, key = np.random.default_rng([seed, member]), jax.random.fold_in(jax.random.key(seed), member)
-        params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+        if start is None:
+            params = init(key, design, tuple(layer.shape[-1] for layer in features), targets.cells.shape[2])
+        else:
+            params = {name: values[member] for name, values in start.items()}
         state = _optimizer(steps).init(params)
         for step in range(steps):
             rows = rng.integers(len(features[0]), size=_BATCH)

@@ -178,7 +178,7 @@ class FittedHeads:
     """Of `MEMBERS` heads of each kind."""
 
     def fit(self: Kind, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> Kind:
-        """Fit heads to each kind of windows."""
+        """Fit heads to each kind of windows, from the fitted ones if there are any."""
         fitted = (
             heads.fit(
                 design,
@@ -188,18 +188,13 @@ class FittedHeads:
                 steps=self.steps,
                 members=members,
                 seed=seed,
+                start=start,
             )
-            for design, one in zip(self.designs, windows, strict=True)
+            for design, one, start in zip(
+                self.designs, windows, self.params or [None] * len(windows), strict=True
+            )
         )
         return replace(self, params=tuple(fitted))
-
-
-def see(photographs: Sequence[Photograph], method: FittedHeads) -> Features:
-    """Compute the features of whole photographs that a method needs, in its frame."""
-    if not method.sees:
-        return ()
-    frame = method.frame
-    return method.task.extract(cut(one.load(), frame_of(one.size, frame), frame) for one in photographs)
 
 
 @dataclass(frozen=True, eq=False)

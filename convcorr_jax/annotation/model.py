@@ -11,7 +11,7 @@ import numpy as np
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
-from convcorr_jax.annotation.calibration import Calibration
+from convcorr_jax.annotation.calibration import Calibration, HeldOut
 from convcorr_jax.annotation.methods import (
     MEMBERS,
     SHAPES,
@@ -21,11 +21,11 @@ from convcorr_jax.annotation.methods import (
     Photograph,
     Task,
     TwoStages,
-    see,
+    frame_of,
 )
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
-from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, cut
 from convcorr_jax.backbone import channels
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
@@ -35,17 +35,27 @@ from convcorr_jax.shapes import Image
 
 LONGEST_PX = 1024
 """Points are searched in copies of photographs that are at most this long."""
-# Photographs whose features are in memory at a time.
-_TOGETHER = 16
 _NETWORK = "vgg16"
 _OF_TASK = ("swaps", "mirror", "mirrored", "angle_range", "aspect", "spread", "objects", "least_score")
 _FACTS = {
     "names": tuple[str, ...], "category": str, "skeleton": tuple[tuple[int, int], ...], "method": str,
     "frame": tuple[int, int], "sizes_px": tuple[float, float], "swaps": tuple[int, ...], "mirror": bool,
     "mirrored": bool, "angle_range": float, "aspect": float, "spread": float, "objects": int,
-    "least_score": float, "calibration": dict[str, Any],
+    "least_score": float, "calibration": dict[str, Any], "labelled": tuple[str, ...], "found": int,
 }  # fmt: skip
 _MOST_PIXELS = 2**22
+_TOGETHER = 16
+_HELD_OUT = tuple(f"held_out/{name}" for name in HeldOut._fields[1:])
+
+
+def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundShape]]:
+    """Return the objects of each photograph; the features of sixteen are in memory at a time."""
+    found: list[list[FoundShape]] = []
+    for start in range(0, len(photographs), _TOGETHER):
+        chunk, frame = photographs[start : start + _TOGETHER], method.frame
+        windows = (cut(one.load(), frame_of(one.size, frame), frame) for one in chunk)
+        found += method.predict(chunk, method.task.extract(windows) if method.sees else ())
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +69,12 @@ class AnnotationModel:
     skeleton: tuple[tuple[int, int], ...]
     method: Method
     calibration: Calibration
+    held_out: HeldOut | None = None
+    """What the calibration is from; None of a model with fewer than five examples."""
 
     def find(self, photographs: Sequence[Photograph]) -> list[list[FoundShape]]:
         """Return the objects of each photograph."""
-        found: list[list[FoundShape]] = []
-        for start in range(0, len(photographs), _TOGETHER):
-            chunk = photographs[start : start + _TOGETHER]
-            found += self.method.predict(chunk, see(chunk, self.method))
-        return found
+        return find(photographs, self.method)
 
     def find_objects(self, images: Sequence[Image]) -> list[list[FoundObject]]:
         """Return the objects of each image, in its own pixels."""
@@ -97,11 +105,17 @@ class AnnotationModel:
             }
         if isinstance(self.method, OneStage):
             arrays["shapes"] = points_of(self.method.shapes).astype(np.float32)
+        labelled, found = (), 0
+        if self.held_out is not None:
+            labelled, points, *others = self.held_out
+            found = len(self.held_out.scores)
+            arrays |= dict(zip(_HELD_OUT, (points_of(points), *others), strict=True))
         sizes_px = self.method.sizes_px if isinstance(self.method, TwoStages) else (0.0, 0.0)
         facts = {
             "names": self.names, "category": self.category, "skeleton": self.skeleton,
             "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px,
-            "calibration": self.calibration.to_json(), **{name: getattr(task, name) for name in _OF_TASK},
+            "calibration": self.calibration.to_json(), "labelled": labelled, "found": found,
+            **{name: getattr(task, name) for name in _OF_TASK},
         }  # fmt: skip
         return Fitted(arrays, facts)
 
@@ -116,6 +130,11 @@ class AnnotationModel:
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
         if facts["method"] == OneStage.name:
             expected["shapes"] = Expected(np.floating, (SHAPES, n, 2))
+        if objects := len(facts["labelled"]):
+            shapes = (objects, n, 2), *[(objects, n)] * 3, *[(facts["found"],)] * 2
+            expected |= {
+                name: Expected(np.floating, shape) for name, shape in zip(_HELD_OUT, shapes, strict=True)
+            }
         for layer, count in zip(LAYERS, DIRECTIONS, strict=True):
             width = channels(network, layer)
             expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
@@ -152,6 +171,7 @@ class AnnotationModel:
             method = replace(method, sizes_px=tuple(facts["sizes_px"]))
         if isinstance(method, OneStage):
             method = replace(method, shapes=complex_of(arrays["shapes"].astype(float)))
+        held = [arrays[name].astype(float) for name in _HELD_OUT if name in arrays]
         skeleton = tuple((a, b) for a, b in facts["skeleton"])
         return cls(
             tuple(facts["names"]),
@@ -159,6 +179,7 @@ class AnnotationModel:
             skeleton,
             method,
             Calibration.from_json(facts["calibration"]),
+            HeldOut(tuple(facts["labelled"]), complex_of(held[0]), *held[1:]) if held else None,
         )
 
 

@@ -29,6 +29,8 @@ class Example(NamedTuple):
     """The pixels of each object, where they are known."""
     weight: float = 1.0
     """How much the labels count: less than 1 for those that a method found itself."""
+    name: str = ""
+    """Of the file, if it was labelled."""
 
 
 class Draw(NamedTuple):

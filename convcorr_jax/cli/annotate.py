@@ -26,7 +26,8 @@ class Annotate:
 
     The method grows with the number of examples. With one to four, a template of the example's object is
     searched and flow carries its points; from five on, small networks learn from the examples alone, and the
-    method, its errors and the radii that are printed come from examples that were held out.
+    method, its errors and the radii that are printed come from examples that were held out. If --out has the
+    model of such a run, its networks learn on from the examples that are new.
     """
 
     photographs: Annotated[
@@ -75,14 +76,17 @@ class Annotate:
         arguments.check_outputs(figure, outputs, read=read, folder=self.out)
         labels = self._labels()
         with status("loading") as set_status:
-            from convcorr_jax.annotation import annotate
+            from convcorr_jax.annotation import AnnotationModel, annotate
             from convcorr_jax.backbone.weights import load
+            from convcorr_jax.io import load_fitted
 
+            saved = self.out / "model.npz"
             found = annotate(
                 labels, paths, search=load("vgg16"), align=load("alexnet"), rotate=self.rotate,
                 mirror={"auto": None, "on": True, "off": False}[self.mirror],
                 method=None if self.method == "auto" else self.method,
                 start=None if self.start == "none" else self.start,
+                previous=load_fitted(saved, AnnotationModel) if saved.exists() else None,
                 progress=set_status,
             )  # fmt: skip
             set_status("writing")
@@ -124,6 +128,8 @@ class Annotate:
         )
         lines = [f"{len(found)} photographs: {counts}; {annotations.seconds:.0f} seconds."]
         chosen = f"Method: {annotations.model.method.name}"
+        if annotations.learned:
+            chosen += f", of the model before, with {annotations.learned} further examples"
         if annotations.comparisons:
             figures = ", ".join(f"{one.right:.0%} by {one.method}" for one in annotations.comparisons)
             lines += [f"{chosen}. Of held-out points, right within {RIGHT:.0%} of the object: {figures}."]
@@ -145,6 +151,7 @@ class Annotate:
             ],
             "method": annotations.model.method.name,
             "held_out": [one._asdict() for one in annotations.comparisons],
+            "learned": annotations.learned,
             "residual": annotations.residual,
             "examples": examples,
             "files": written,

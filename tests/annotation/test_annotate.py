@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -16,7 +17,7 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
 from convcorr_jax.keypoints import FACE, KeypointModel
-from convcorr_jax.labels import LabelledObject, LabelledPhotograph, Labels
+from convcorr_jax.labels import LabelledObject, LabelledPhotograph, Labels, read_labels
 from tests.builders.command_line import assert_refused, needs_weights, run
 from tests.builders.fitted_models import keypoint_model
 from tests.builders.pasted_objects import NAMES, learning_little, paste_objects, write_labels
@@ -122,6 +123,7 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
         *(("angle_range", 4.0), ("aspect", -1.0), ("spread", 0.0), ("objects", 0)),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [1.0], "absent": 0.5}),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [], "absent": "0.5"}),
+        *(("labelled", ["1.png"]), ("found", "1")),
     ],
 )
 def test_models_with_impossible_values_are_refused(one_example, tmp_path, field, value):
@@ -130,7 +132,7 @@ def test_models_with_impossible_values_are_refused(one_example, tmp_path, field,
         (tmp_path / f"model{ending}").write_bytes(content)
     facts = json.loads((tmp_path / "model.json").read_bytes())
     (tmp_path / "model.json").write_text(json.dumps(facts | {field: value}))
-    with pytest.raises(InputError, match=f"model.json.*{field}"):
+    with pytest.raises(InputError, match=f"model.json.*{field}|held_out"):
         load_fitted(tmp_path / "model", AnnotationModel)
 
 
@@ -220,6 +222,33 @@ def test_five_examples_are_held_out_and_an_absent_point_is_absent(tmp_path):
     assert values["held_out"][0]["right"] > 0.8
     for path in truth:
         np.testing.assert_allclose(found[path.name], truth[path], atol=4)
+
+
+def test_heads_learn_on_from_further_examples(tmp_path, little):
+    truth = paste_objects(tmp_path, [[angle] for angle in ANGLES], hidden={1})
+    first, _ = annotate(tmp_path, truth, 5)
+    before = load_fitted(tmp_path / "out" / "model", AnnotationModel)
+    assert first["learned"] is None
+    assert sorted(before.held_out.photographs) == [f"{k}.png" for k in range(5)]
+    again, found = annotate(tmp_path, truth, 7)
+    assert (again["learned"], again["method"]) == (2, first["method"])
+    assert errors(found, truth)["7.png"].max() < 8
+    after = load_fitted(tmp_path / "out" / "model", AnnotationModel)
+    assert after.held_out.photographs == (*before.held_out.photographs, "5.png", "6.png")
+    np.testing.assert_array_equal(after.held_out.errors[:5], before.held_out.errors)
+    # The two are compared with their labels as the model before found them.
+    seven, _ = annotating._examples(read_labels(tmp_path / "examples.csv"), may_be_mirrored=True)
+    expected = annotating._compare(seven[5:], before.method)
+    np.testing.assert_allclose(after.held_out.errors[5:], expected.errors, atol=1e-3)
+    # Without further examples, the same command finds the same again.
+    assert annotating._unseen(seven, before) == seven[5:]
+    assert annotating._unseen(seven, after) == annotating._unseen(seven[1:], before) == []
+    moved = seven[0]._replace(objects=(seven[0].objects[0] + 1,))
+    assert annotating._unseen([moved, *seven[1:]], before) == []
+    assert annotating._goes_on(after.method, after.method.task, [after.method.name])
+    for change in ({"mirror": not after.method.task.mirror}, {"angle_range": 0.1}, {"objects": 2}):
+        assert not annotating._goes_on(after.method, replace(after.method.task, **change), [after.method.name])
+    assert not annotating._goes_on(after.method, after.method.task, ["one stage"])
 
 
 @pytest.mark.slow
