@@ -4,12 +4,12 @@
     python -m eval.leaderboard --joined vgg16 mobilenet_v2 vit_s14 --methods both_ways
     python -m eval.leaderboard --networks facebook/dinov2-base --layers block11 --sizes-px 840 --methods nearest
 
-The pairs are those of PF-WILLOW, whole photographs resized to squares, or of ``--dataset pf_pascal`` or
-``spair71k``. ``nearest`` takes the most similar cell for each keypoint, ``flow`` has the mutual cost and a
-smoothness, ``both_ways`` the flow from target to source besides. For every entry alike, layers (of vision
-transformers block outputs and keys), size, temperature, smoothness and the shares of joined networks are chosen
-for each category by the others (`convcorr_jax.tasks.transfer.CANDIDATES`), on every ``--every``-th pair; all
-pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of them.
+The pairs are those of PF-WILLOW, whole photographs resized to squares, or of ``--dataset pf_pascal``,
+``spair71k`` or ``ap10k``. ``nearest`` takes the most similar cell for each keypoint, ``flow`` has the mutual
+cost and a smoothness, ``both_ways`` the flow from target to source besides. For every entry alike, layers (of
+vision transformers block outputs and keys), size, temperature, smoothness and the shares of joined networks are
+chosen for each category by the others (`convcorr_jax.tasks.transfer.CANDIDATES`), on every ``--every``-th pair;
+all pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of them.
 
 Each method has the ``pck`` of every network with 95 % intervals that draw photographs, by every ``protocols``
 in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
@@ -100,7 +100,8 @@ def main(config: Config) -> Path:
         used = Counter((one.recipe, one.shares) for one in found[name].settings[config.methods[-1]].values())
         (((recipe, shares), _),) = used.most_common(1)
         rows["costs"][name] = costs(features, recipe, pairs.records, shares=shares)
-        rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), seen(features), strict=True))
+        known = seen(features, dataset=config.dataset)
+        rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), known, strict=True))
     for method in config.methods:
         write_image(out / f"{method}.png", quality_figure(rows[method], rows["costs"]))
     standings = {one: rank({name: scores.pck(one) for name, scores in found.items()}) for one in config.methods}

@@ -277,6 +277,16 @@ _ALL = (
         read_pairs=_reader("spair", "read_pairs"),
         megabytes=227,
     ),
+    DataSet(
+        name="ap10k",
+        title="AP-10K: 10015 images of animals of 54 species, 17 keypoints",
+        homepage="https://github.com/AlexTheBad/AP-10K",
+        licence="CC BY 4.0",
+        layout="ap-10k with annotations/ap10k-<split>-split1.json, and the images in data",
+        markers=tuple(f"{folder}annotations/ap10k-*-split1.json" for folder in ("", "ap-10k/")),
+        read=_reader("ap10k", "read"),
+        read_pairs=_reader("ap10k", "read_pairs"),
+    ),
 )
 
 DATASETS: Mapping[str, DataSet] = MappingProxyType({dataset.name: dataset for dataset in _ALL})

@@ -1,13 +1,13 @@
 """A tiny official release of every catalogued data set, and what its reader finds there."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from convcorr_jax.datasets.official import imagenet, lfpw, mpii, pf_willow
+from convcorr_jax.datasets.official import ap10k, imagenet, lfpw, mpii, pf_willow
 from tests.builders import flic_tree, leeds_tree, voc_tree, willow_tree
 from tests.builders.mat_files import EMPTY, cells, structs, write_mat
 
@@ -276,6 +276,45 @@ def _write_spair(folder: Path) -> None:
         voc_tree.write_list(root / "Layout" / "large" / f"{split}.txt", lines)
 
 
+AP10K_LIONS = ((1, 11, "lion", range(17)), (4, 10, "lion", range(4, 17)))
+_AP10K = {
+    "train": ((9, 4, "lion", range(17)), (6, 4, "lion", (0,)), (8, 2, "black bear", (1, 2, 4))),
+    "val": ((5, 3, "lion", range(3)),),
+    "test": AP10K_LIONS,
+}
+
+
+def write_ap10k_split(root: Path, split: str, *animals: tuple[int, int, str, Collection[int]]) -> None:
+    """Write a split of AP-10K: of each animal the ids of annotation and image, species and visible keypoints.
+
+    Keypoint k of the annotation n is at (n + k, k + 1). A right back paw that is not visible is hidden.
+    """
+    species = sorted({animal[2] for animal in animals})
+    files = {image: f"{image:012}.jpg" for _, image, *_ in animals}
+    sizes = {"width": voc_tree.WIDTH, "height": voc_tree.HEIGHT, "license": 1, "background": 5}
+    annotations = []
+    for number, image, name, seen in animals:
+        flags = [2 if k in seen else int(k == 16) for k in range(17)]
+        rows = [(flag and number + k, flag and k + 1, flag) for k, flag in enumerate(flags)]
+        stated = {"id": number, "image_id": image, "category_id": species.index(name) + 1}
+        # No area, and a count that may be wrong: neither is read.
+        more = {"bbox": [3, 2, 20, 25], "num_keypoints": 17, "keypoints": sum(rows, ())}
+        annotations.append({"area": 0, "iscrowd": 0} | stated | more)
+    known = {"supercategory": "Felidae", "keypoints": ap10k.NAMES, "skeleton": [[1, 2]]}
+    content = {
+        "images": [{"id": image, "file_name": name} | sizes for image, name in files.items()],
+        "annotations": annotations,
+        "categories": [{"id": number, "name": name} | known for number, name in enumerate(species, start=1)],
+    }
+    write_texts(root / "annotations", {f"ap10k-{split}-split1.json": json.dumps(content)})
+    write_images(root / "data", *files.values(), size=(voc_tree.HEIGHT, voc_tree.WIDTH))
+
+
+def _write_ap10k(folder: Path) -> None:
+    for split, animals in _AP10K.items():
+        write_ap10k_split(folder / "ap-10k", split, *animals)
+
+
 _VOC_CAR = """<?xml version="1.0" encoding="utf-8"?>
 <annotation><image>2008_000001</image><voc_id>2</voc_id><category>car</category>
 <visible_bounds height="14.00" width="19.00" xmin="11.00" ymin="5.00"/>
@@ -438,6 +477,17 @@ RELEASES: Mapping[str, Release] = {
         dict(zip(SPAIR_KEYPOINTS, ("train", "train", "test", None), strict=True)),
         ("SPair-71k/ImageAnnotation/cat/2008_000001.json", "SPair-71k/Layout/large/trn.txt"),
         inner="SPair-71k",
+    ),
+    "ap10k": Release(
+        _write_ap10k,
+        _VOC,
+        # By the ids of images, then of annotations.
+        {
+            **dict.fromkeys(("000000000002.jpg#8", "000000000004.jpg#6", "000000000004.jpg#9"), "train"),
+            **{"000000000003.jpg#5": "val", "000000000010.jpg#4": "test", "000000000011.jpg#1": "test"},
+        },
+        ("ap-10k/annotations/ap10k-test-split1.json",),
+        inner="ap-10k",
     ),
 }
 """By the name of the data set."""

@@ -105,7 +105,9 @@ def test_pairs_of_an_official_release_go_before_those_of_a_compact_copy(tmp_path
     write_pf_willow_release(folder)
     assert {pair.subset for pair in opening.read_pairs(folder).pairs} == set(pf_willow.SUBSETS)
     write_pf_willow(write_lsp(tmp_path / "lsp"))
-    with pytest.raises(InputError, match=r"has no fixed pairs; .* pf_willow, pf_pascal, spair71k"):
+    with pytest.raises(
+        InputError, match=r"has no fixed pairs; .* pf_willow, pf_pascal, spair71k, ap10k is expected"
+    ):
         opening.read_pairs(tmp_path / "lsp")
 
 

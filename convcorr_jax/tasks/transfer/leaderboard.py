@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -93,8 +94,13 @@ def candidates(features: Features, *, sizes_px: Sequence[int] = ()) -> SearchSpa
     return SearchSpace(layers, (*((side,) for side in sides), *together), temperatures=_TEMPERATURES)
 
 
-def seen(features: Features) -> tuple[May, str]:
-    """Return whether training photographs may be those of the sets of pairs, and why (`SEEN`)."""
+def seen(features: Features, *, dataset: str = "") -> tuple[May, str]:
+    """Return whether training photographs may be those of the set of pairs, and why (`SEEN`).
+
+    The name or path of the set matters if it is AP-10K, with which no training photographs were compared.
+    """
+    if Path(dataset).name == "ap10k":
+        return _UNKNOWN
     if isinstance(features, FeatureFunction):
         return "unknown", "a function does not say what it was trained on"
     if isinstance(features, JoinedNetworks):

@@ -15,9 +15,10 @@ import scipy.io
 from convcorr_jax import coords
 from convcorr_jax.backbone import NETWORKS
 from convcorr_jax.backbone.weights import Weights
-from convcorr_jax.datasets import DATASETS, PairSet, Record, load_label_map
+from convcorr_jax.datasets import DATASETS, PairSet, Record, load_label_map, read_records
 from convcorr_jax.datasets.formats import mat, xml
 from convcorr_jax.datasets.official import (
+    ap10k,
     faces,
     flic,
     ibug,
@@ -507,6 +508,9 @@ def test_other_lists_of_pairs_are_refused(name: str, line: str, sentence: str, t
             r"names cat/2008_000002: JPEGImages/cat/2008_000002\.jpg is missing",
         ),
         ("spair71k", None, "trn", "split 'trn' is not known; train, val, test are"),
+        ("ap10k", "ap-10k/data/000000000011.jpg", "test", r"000000000011\.jpg does not exist"),
+        ("ap10k", None, "val", "no species of val has two images of one animal with common keypoints"),
+        ("ap10k", None, "trn", "split 'trn' is not known; train, val, test are"),
     ],
 )
 def test_pairs_without_their_files_are_refused(
@@ -686,6 +690,46 @@ def test_pairs_of_spair_are_scored_per_image_and_per_point(tree: Path):
     at = pairs.alphas.index(0.1)
     assert score(pairs, predicted, scoring=per_image).mean[at] == 0.5
     assert score(pairs, predicted, scoring=per_point).mean[at] == 0.8
+
+
+@release_of("ap10k")
+def test_images_of_a_species_are_paired_by_their_order(tree: Path):
+    """Images of two animals and of few visible keypoints are in no pair, and 2 and 4 have one in common."""
+    root, every = tree / "ap-10k", range(17)
+    lions = ((1, 5, every), (2, 4, (2, 3, 4)), (3, 3, every), (4, 2, (0, 1, 2)), (5, 1, every))
+    others = ((6, 6, every), (7, 6, every), (8, 7, (0, 1)))
+    bears = ((9, 9, "black bear", every), (10, 8, "black bear", every))
+    animals = [(number, image, "lion", seen) for number, image, seen in (*lions, *others)]
+    releases.write_ap10k_split(root, "test", *animals, *bears, (11, 10, "cow", every))
+    of_lions = [("lion", first, second) for first, second in ((1, 3), (3, 5), (4, 1), (5, 2))]
+    expected = [("black bear", 8, 9), ("black bear", 9, 8), *of_lions]
+    for known in (expected, of_lions):
+        found = ap10k.read_pairs(root)
+        images = [int(record.image.stem) for record in found.records]
+        assert [(pair.subset, images[pair.source], images[pair.target]) for pair in found.pairs] == known
+        assert {*images} == {image for pair in known for image in pair[1:]}
+        # An image of another size than its annotation is left out.
+        releases.write_images(root / "data", "000000000009.jpg", size=(41, 40))
+
+
+@release_of("ap10k")
+def test_pairs_of_ap10k_are_scored_per_image_and_per_point(tree: Path):
+    """Two pairs of bears with 17 common keypoints, and two of lions with 13, of whom all are wrong."""
+    bears = ((2, 1, "bear", range(17)), (3, 2, "bear", range(17)))
+    releases.write_ap10k_split(tree / "ap-10k", "test", *bears, *releases.AP10K_LIONS)
+    (tree / "ap-10k").rename(tree / "ap10k")
+    records = read_records("ap10k", data_root=tree)
+    assert [record.category for record in records if record.split == "test"] == ["bear", "bear", "lion", "lion"]
+    pairs = open_transfer(CategoryData("ap10k", tree))
+    predicted = pairs.keypoints.points[pairs.targets]
+    # The longer side of the boxes is 25 pixels: .1 of it is 2.5.
+    predicted[:2] += [2.5, 0]
+    predicted[2:] += [0, 2.6]
+    per_image, per_point = pairs.scorings
+    assert (per_image.protocol, per_point.protocol) == (ap10k.AP_10K, ap10k.AP_10K_POINTS)
+    at = pairs.alphas.index(0.1)
+    assert score(pairs, predicted, scoring=per_image).mean[at] == 1 / 2
+    assert score(pairs, predicted, scoring=per_point).mean[at] == 17 / 30
 
 
 # PASCAL VOC

@@ -13,7 +13,7 @@ from PIL import ImageFile
 
 from convcorr_jax import coords
 from convcorr_jax.datasets import DATASETS, Absent, Record, load_image
-from convcorr_jax.datasets.official import lfpw
+from convcorr_jax.datasets.official import ap10k, lfpw
 from convcorr_jax.datasets.official.ibug import HELEN_MARKUP, MARKUP
 from convcorr_jax.errors import InputError
 from tests.builders import releases, voc_tree, willow_tree
@@ -59,6 +59,7 @@ EMPTY_FOLDER = {
     "pf_willow": r"holds no PF-WILLOW; the folders car\(G\), car\(M\)",
     "pf_pascal": "Annotations and JPEGImages are expected there",
     "spair71k": "ImageAnnotation, JPEGImages and Layout are expected",
+    "ap10k": "annotations and data are expected there",
 }
 
 
@@ -226,6 +227,17 @@ FIELDS: dict[tuple[str, str], dict[str, Any]] = {
         **{"category": "cat", "box": (1.5, 3.5, 39.5, 24.5), "normalizer_px": 37.0},
         "attributes": {"truncated": 0, "occluded": 1, "difficult": 0, "azimuth_id": 7},
     },
+    # The box covers pixels 3 to 22 and 2 to 26.
+    ("ap10k", "000000000002.jpg#8"): {
+        **{
+            "category": "black bear",
+            "names": ap10k.NAMES,
+            "normalizer_px": 25.0,
+            "box": (2.5, 1.5, 22.5, 26.5),
+        },
+        "points": {"right_eye": (9, 2), "nose": (10, 3), "root_of_tail": (12, 5), "right_back_paw": (24, 17)},
+        "visible": {"right_eye", "nose", "root_of_tail"},
+    },
     # The first pixel is 1 in the file and 0 here; the box covers pixels 11 to 30 and 5 to 19.
     ("voc2011_keypoints", "car/2008_000001_2"): {
         **{"points": {"L_HeadLight": (11, 8), "R_TailLight": (19.5, 6.25)}, "visible": {"L_HeadLight"}},
@@ -321,9 +333,9 @@ def lfpw_links(*links: str) -> Change:
     return lambda folder: releases.write_lfpw_tables(folder, [releases.lfpw_row(link) for link in links], [])
 
 
-def spair_json(change: Callable[[dict[str, Any]], object]) -> Change:
+def changed_json(name: str, change: Callable[[dict[str, Any]], object]) -> Change:
     def write(folder: Path) -> None:
-        path = folder / SPAIR_JSON
+        path = folder / name
         stored = json.loads(path.read_text())
         change(stored)
         path.write_text(json.dumps(stored))
@@ -331,10 +343,15 @@ def spair_json(change: Callable[[dict[str, Any]], object]) -> Change:
     return write
 
 
+def ap10k_json(place: int, **changes: Any) -> Change:
+    return changed_json(AP10K_JSON, lambda stored: stored["annotations"][place].update(changes))
+
+
 FRAME, LFW_TEXT, MAIN = "film-one-0001.jpg#0", "lfw_attributes.txt", f"{VOC}/ImageSets/Main"
 CAR_XML, CAR = "annotations/car/2008_000001_2.xml", "car/2008_000001_2"
 PASCAL_MAT = f"{releases.PASCAL_ROOT}/Annotations/bus/2008_000001.mat"
 SPAIR_JSON = "SPair-71k/ImageAnnotation/cat/2008_000001.json"
+AP10K_JSON = "ap-10k/annotations/ap10k-train-split1.json"
 LFPW_TABLE = "kbvt_lfpw_v1_train.csv"
 HELEN_1 = "annotation/1.txt"
 MPII_POINT = releases.mpii_joint(9, 25.5, 4.25, EMPTY)
@@ -392,6 +409,17 @@ ABSENT: dict[str, list[tuple[Change, str, str]]] = {
     "spair71k": [
         (lambda folder: None, "cow/2008_000009", "^it is in no pair of Layout/large$"),
         (resized(CAT_IMAGE, 41), "cat/2008_000001", r"^2008_000001\.jpg is not of the size in its annotation$"),
+    ],
+    "ap10k": [
+        (
+            *(resized("ap-10k/data/000000000002.jpg", 41), "000000000002.jpg#8"),
+            r"^000000000002\.jpg is not of the size in its annotation$",
+        ),
+        (
+            *(typed(AP10K_JSON, ("000000000002.jpg", "../a.jpg")), "../a.jpg#8"),
+            "'../a.jpg' must be a path inside the folder",
+        ),
+        (ap10k_json(2, bbox=[3, 2, 20, 0]), "000000000002.jpg#8", "has no area"),
     ],
     "voc2011_keypoints": [
         (change, CAR, reason)
@@ -551,7 +579,7 @@ REFUSED: dict[str, list[tuple[Change, str]]] = {
     "spair71k": [
         (gone("SPair-71k/Layout/large/val.txt"), r"large/val\.txt does not exist"),
         *(
-            (spair_json(change), r"2008_000001\.json")
+            (changed_json(SPAIR_JSON, change), r"2008_000001\.json")
             for change in (
                 lambda stored: stored.pop("bndbox"),
                 lambda stored: stored.update(bndbox=[1, 2, 3]),
@@ -565,6 +593,23 @@ REFUSED: dict[str, list[tuple[Change, str]]] = {
             )
         ),
         (text(SPAIR_JSON, "[]"), r"2008_000001\.json is damaged, or is no "),
+    ],
+    "ap10k": [
+        (gone("ap-10k/annotations/ap10k-val-split1.json"), r"ap10k-val-split1\.json does not exist"),
+        (text(AP10K_JSON, "[]"), r"train-split1\.json is damaged, or is no annotation of AP-10K"),
+        (typed(AP10K_JSON, ("left_hip", "hip")), r"train-split1\.json: .* hip, .* left_hip, .* are expected"),
+        (typed(AP10K_JSON, ('"width"', '"across"')), r"annotation 8, with its image .* has no 'width'"),
+        (typed(AP10K_JSON, ('"black bear"', "null")), "annotation 8, .* has name None; text is expected"),
+        *(
+            (ap10k_json(0, **change), sentence)
+            for change, sentence in (
+                ({"keypoints": [0, 0, 0]}, "annotation 9 has 3 numbers in keypoints; 51 are expected"),
+                ({"keypoints": [3] * 51}, "a visibility in keypoints other than 0, 1 and 2"),
+                ({"category_id": 7}, "annotation 9 has category_id 7, which none of the categories has"),
+                ({"bbox": None}, "annotation 9 has bbox None"),
+                ({"id": 6}, "two of its annotations have the id 6"),
+            )
+        ),
     ],
     "voc2011_keypoints": [
         (gone("annotations"), r"annotations holds no <class>/<image>_<n>\.xml"),

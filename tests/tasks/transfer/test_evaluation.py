@@ -225,7 +225,8 @@ def test_candidates_of_transformers_are_late_blocks_and_keys():
     assert space.layers[4:] == (("block7_key",), ("block9_key",), ("block11_key",))
     assert space.sizes_px == ((224,), (336,), (224, 336))
     assert candidates(vit, sizes_px=(280,)).sizes_px == ((280,),)
-    assert seen(vit)[0] == "yes"
+    assert seen(vit, dataset="data/pf_willow/")[0] == "yes"
+    assert seen(vit, dataset="data/ap10k/")[0] == "unknown"
     assert seen(alexnet)[0] == "unknown"
 
 
