@@ -51,11 +51,11 @@ class PersonCascade(FittedHeads):
         return ()
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
-        """Return one person of each photograph, by the mean of the photograph and its mirrored copy."""
+        """Return one person of each photograph, by the mean of the photograph and of its mirrored and turned copies."""
         order, found = list(joints(self.task.names)), []
         for rows, own in padded_batches(len(photographs), size=min(_TOGETHER, len(photographs))):
             loaded = [photographs[row].load() for row in rows]
-            found += predict_photographs(_cascade(), loaded, mirrored=True, rotated=False)[:own]
+            found += predict_photographs(_cascade(), loaded, mirrored=True)[:own]
         return [
             [FoundShape(one.points[order], np.clip(one.scores[order], 0, 1), np.zeros(len(order)))]
             for one in found

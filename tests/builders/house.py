@@ -85,14 +85,14 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2446),
+    "annotation": (12, 2551),
     "backbone": (25, 4000),
-    "cli": (12, 2510),
+    "cli": (12, 2511),
     "datasets": (44, 7104),
     "descriptors": (5, 807),
     "doctor": (6, 1012),
     "estimators": (4, 494),
-    "eval": (62, 5690),
+    "eval": (62, 5693),
     "flow": (10, 1772),
     "io": (8, 1470),
     "keypoints": (7, 1390),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
     "tasks": (50, 9750),
-    "tests": (283, 37750),
+    "tests": (283, 37770),
     "top level": (8, 1135),
     "train": (4, 260),
 }
