@@ -51,7 +51,7 @@ class PersonCascade(FittedHeads):
         return ()
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
-        """Return one person of each photograph, by the mean of the photograph and of its mirrored and turned copies."""
+        """Return one person of each photograph, by its mean with mirrored and turned copies."""
         order, found = list(joints(self.task.names)), []
         for rows, own in padded_batches(len(photographs), size=min(_TOGETHER, len(photographs))):
             loaded = [photographs[row].load() for row in rows]
