@@ -1,6 +1,5 @@
 """From labelled photographs to those of a folder: the method grows with the number of examples."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from convcorr_jax.annotation.shape import (
     mirror_shape,
     points_of,
     shape_residual,
+    swap_sides,
     unmirrored,
 )
 from convcorr_jax.annotation.stages import Example, Windows, without
@@ -156,8 +156,8 @@ def annotate(
     progress("examples")
     opened = [_open(path) for path in photographs]
     copies = [one.photograph for one in opened]
-    examples, shape = _examples(labels, may_be_mirrored=mirror is not False)
-    task, residual = _task(labels, examples, shape, copies, search, rotate=rotate, mirror=mirror)
+    examples, shape, swaps = _examples(labels, may_be_mirrored=mirror is not False)
+    task, residual = _task(labels.names, examples, shape, swaps, copies, search, rotate=rotate, mirror=mirror)
     names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
     unseen = _unseen(examples, previous)
     if len(examples) < FEW and start:
@@ -199,14 +199,18 @@ def _open(path: Path) -> _Opened:
     return _Opened(Photograph(load, size), (height, width), coords.resize((height, width), size))
 
 
-def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], MeanShape]:
-    """Return the labelled photographs that show an object, and the mean shape; each point is in one of them."""
+def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], MeanShape, tuple[int, ...]]:
+    """Return the labelled photographs that show an object, the mean shape, and the partners of points.
+
+    Each point is in one of them.
+    """
     opened = [_open(each.path) for each in labels.photographs]
     shapes = [
         [complex_of(one.to_copy(each.points)) for each in labelled.objects]
         for one, labelled in zip(opened, labels.photographs, strict=True)
     ]
-    swaps, together = _swaps(labels.names), [one for some in shapes for one in some]
+    together = [one for some in shapes for one in some]
+    swaps = swap_sides(labels.names, mean_shape(together).points)
     flags = find_mirrored(together, swaps) if may_be_mirrored else [False] * len(together)
     shape = mean_shape(unmirrored(together, flags, swaps))
     never = [name for name, point in zip(labels.names, shape.points, strict=True) if not np.isfinite(point)]
@@ -222,7 +226,7 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
             example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps)
             masks = tuple(_mask_of_copy(mask, example.size) for *_, mask in usable)
             examples.append(example._replace(masks=masks, name=labelled.path.name))
-    return examples, shape
+    return examples, shape, swaps
 
 
 def _mask_of_copy(mask: Bool[np.ndarray, "h w"] | None, size: tuple[int, int]) -> np.ndarray | None:
@@ -243,12 +247,11 @@ def _example(
 
 
 def _task(
-    labels: Labels, examples: Sequence[Example], shape: MeanShape, copies: Sequence[Photograph],
-    search: Weights, *, rotate: Literal["auto", "off"], mirror: bool | None,
+    names: tuple[str, ...], examples: Sequence[Example], shape: MeanShape, swaps: tuple[int, ...],
+    copies: Sequence[Photograph], search: Weights, *, rotate: Literal["auto", "off"], mirror: bool | None,
 ) -> tuple[Task, float]:  # fmt: skip
     shapes = [one for example in examples for one in example.objects]
     flags = [flag for example in examples for flag in example.mirrored]
-    swaps = _swaps(labels.names)
     residual = shape_residual(unmirrored(shapes, flags, swaps))
     widest = shape.angle_range(rigid=not residual > RIGID_RESIDUAL)
     upright = rotate == "off" or (len(examples) < FEW and _fills(examples))
@@ -259,7 +262,7 @@ def _task(
     sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
     expected = _UNKNOWN_RESIDUAL if np.isnan(residual) else residual
     task = Task(
-        names=labels.names,
+        names=names,
         mean=shape.points,
         swaps=swaps,
         mirror=any(flags) or swaps != tuple(range(len(swaps))) if mirror is None else mirror,
@@ -285,21 +288,6 @@ def _show_one_view(copies: Sequence[Photograph]) -> bool:
     unit = grey - grey.mean(axis=1, keepdims=True)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
     return len(some) > 1 and bool(np.median((unit @ unit.T)[np.triu_indices(len(some), 1)]) > _ONE_VIEW)
-
-
-_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
-
-
-def _swaps(names: Sequence[str]) -> tuple[int, ...]:
-    """Return the place of each point's partner on the other side: left and right, l and r in their names.
-
-    >>> _swaps(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"])
-    (0, 2, 1, 4, 3, 5)
-    """
-    lower = [name.lower() for name in names]
-    word = r"left|right|(?<![a-z])[lr](?![a-z])"
-    partners = [re.sub(word, lambda match: _SIDES[match[0]], name) for name in lower]
-    return tuple(lower.index(one) if one in lower else k for k, one in enumerate(partners))
 
 
 def _plan(name: str, task: Task, examples: Sequence[Example], *, labelled: int, share: float = 1.0) -> Method:

@@ -6,11 +6,13 @@ scale, and the phase of a the angle in radians, clockwise in an image.
 Source: Gower 1975, *Generalized Procrustes analysis*; the iteration stops when the mean no longer changes.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float
+from scipy import optimize, special
 
 from convcorr_jax.errors import InputError
 
@@ -20,6 +22,9 @@ _ITERATIONS = 20
 # A shape is a mirrored one if its residual is above the first share of its diameter, and falls to the second
 # share of itself when the shape is mirrored.
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
+_NEVER = 1e6
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -68,8 +73,6 @@ def share_outside(
     places: Complex[np.ndarray, "*n"], deviations: Float[np.ndarray, "*n"] | float, size: Sequence[int]
 ) -> Float[np.ndarray, "*n"]:
     """Return the probability that points, normally distributed about places, are outside a photograph."""
-    from scipy import special
-
     inside = np.ones(places.shape)
     for place, side in ((places.real, size[1]), (places.imag, size[0])):
         low, high = (special.ndtr((end - place) / deviations) for end in (-0.5, side - 0.5))
@@ -171,6 +174,39 @@ def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:
 def mirror_shape(points: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> Complex[np.ndarray, " n"]:
     """Return a shape mirrored left to right; ``swaps`` has the place of each point in the mirrored shape."""
     return -np.conj(points[list(swaps)])
+
+
+def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[int, ...]:
+    """Return the place of each point's partner on the other side: left and right, l and r in their names.
+
+    Names with numbers may count the sides in other orders, as ``left_eye_0`` and ``right_eye_3`` of a face,
+    and numbers alone may tell sides. If there are points of two sides, those whose names are alike but for
+    sides and numbers are also paired by their places: each with the nearest one in the mirrored mean shape,
+    which is fitted to the shape by a similarity. These pairs are kept if they reduce the residual of the
+    mirrored shape to less than 0.6 of it.
+
+    >>> swap_sides(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"], np.arange(6) * 1j)
+    (0, 2, 1, 4, 3, 5)
+    """
+    lower = [name.lower() for name in names]
+    partners = [re.sub(_SIDE, lambda match: _SIDES[match[0]], name) for name in lower]
+    by_name = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
+    own, other = ([re.sub(r"\d+", "", one) for one in each] for each in (lower, partners))
+    alike = np.array([[one == stem for one in own] for stem in other])
+    if all(own[k] == other[k] or not alike[k].any() for k in range(len(own))) or not np.isfinite(mean).all():
+        return tuple(by_name)
+    np.fill_diagonal(alike, alike.diagonal() | ~alike.any(axis=1))
+    by_place = by_name
+    for _ in range(_ITERATIONS):
+        mirrored = fit_similarity(mirror_shape(mean, by_place), mean).move(-np.conj(mean))
+        squares = np.where(alike, np.abs(mirrored[:, None] - mean) ** 2, _NEVER)
+        by_place, before = optimize.linear_sum_assignment(squares)[1].tolist(), by_place
+        if by_place == before:
+            break
+    found = [one for k, one in enumerate(by_place) if alike[k, one] and by_place[one] == k]
+    by_residual = _residual(mean, mirror_shape(mean, by_place))
+    better = by_residual < _MIRRORED_SHARE * _residual(mean, mirror_shape(mean, by_name))
+    return tuple(by_place if better and len(found) == len(names) else by_name)
 
 
 def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[int]) -> list[bool]:

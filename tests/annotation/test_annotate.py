@@ -11,7 +11,7 @@ from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from convcorr_jax.annotation import AnnotationModel, template
-from convcorr_jax.annotation.shape import Similarity
+from convcorr_jax.annotation.shape import Similarity, swap_sides
 from convcorr_jax.annotation.template import match_template
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
@@ -147,13 +147,13 @@ def test_a_photograph_is_opened_upright(tmp_path):
 def test_a_template_carries_the_points_of_its_own_object(little, tmp_path):
     pair, single = paste_objects(tmp_path, [[15, 0], [60]]).items()
     labels = Labels(NAMES, (LabelledPhotograph(pair[0], tuple(map(LabelledObject, pair[1]))),))
-    examples, shape = annotating._examples(labels, may_be_mirrored=False)
+    examples, shape, swaps = annotating._examples(labels, may_be_mirrored=False)
     (example,) = examples
     # The second object has no horn, which tells the two apart.
     objects = (example.objects[0], np.where(np.arange(4) == 3, np.nan, example.objects[1]))
     photographs = [annotating._open(single[0]).photograph]
     weights, align = load("vgg16"), load("alexnet")
-    task, _ = annotating._task(labels, examples, shape, photographs, weights, rotate="auto", mirror=None)
+    task, _ = annotating._task(NAMES, examples, shape, swaps, photographs, weights, rotate="auto", mirror=None)
     (found,) = match_template(
         [example._replace(objects=objects)], photographs, task=task, search=weights, align=align
     )
@@ -182,7 +182,7 @@ def flipped(path, points):
     picture = read_image(path)
     target = path.with_name(f"flipped_{path.name}")
     write_image(target, np.ascontiguousarray(picture[:, ::-1]))
-    swaps = list(annotating._swaps(NAMES))
+    swaps = list(swap_sides(NAMES, np.arange(4) * 1j))
     return target, (points * (-1, 1) + (picture.shape[1] - 1, 0))[:, swaps]
 
 
@@ -190,10 +190,10 @@ def test_a_template_finds_a_mirrored_object(little, tmp_path):
     example, plain, other = paste_objects(tmp_path, [[0], [40], [-70]]).items()
     labels = Labels(NAMES, (LabelledPhotograph(example[0], tuple(map(LabelledObject, example[1]))),))
     truth = [plain, flipped(*plain), flipped(*other)]
-    examples, shape = annotating._examples(labels, may_be_mirrored=True)
+    examples, shape, swaps = annotating._examples(labels, may_be_mirrored=True)
     photographs = [annotating._open(path).photograph for path, _ in truth]
     weights, align = load("vgg16"), load("alexnet")
-    task, _ = annotating._task(labels, examples, shape, photographs, weights, rotate="auto", mirror=None)
+    task, _ = annotating._task(NAMES, examples, shape, swaps, photographs, weights, rotate="auto", mirror=None)
     assert task.mirrored
     found = match_template(examples, photographs, task=task, search=weights, align=align)
     assert [one.mirrored for one in found] == [False, True, True]
@@ -237,7 +237,7 @@ def test_heads_learn_on_from_further_examples(tmp_path, little):
     assert after.held_out.photographs == (*before.held_out.photographs, "5.png", "6.png")
     np.testing.assert_array_equal(after.held_out.errors[:5], before.held_out.errors)
     # The two are compared with their labels as the model before found them.
-    seven, _ = annotating._examples(read_labels(tmp_path / "examples.csv"), may_be_mirrored=True)
+    seven, *_ = annotating._examples(read_labels(tmp_path / "examples.csv"), may_be_mirrored=True)
     expected = annotating._compare(seven[5:], before.method)
     np.testing.assert_allclose(after.held_out.errors[5:], expected.errors, atol=1e-3)
     # Without further examples, the same command finds the same again.

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
-from convcorr_jax.annotation.shape import Similarity, find_mirrored, fit_robustly, is_chiral, mirror_shape
+from convcorr_jax.annotation.shape import (
+    Similarity,
+    find_mirrored,
+    fit_robustly,
+    is_chiral,
+    mirror_shape,
+    swap_sides,
+)
 from convcorr_jax.errors import InputError
 
 
@@ -111,3 +118,28 @@ def test_a_robust_fit_ignores_the_points_that_disagree(rng):
     found = fit_robustly(base, target, np.ones(9), scale=0.05)
     assert abs(fit_similarity(base, target).a - fit.a) > 0.3
     np.testing.assert_allclose([found.a, found.b], [fit.a, fit.b], atol=0.02)
+
+
+FACE = {
+    **{"left_eye_0": -30 + 0j, "left_eye_3": -12 + 1j, "right_eye_0": 12 + 1j, "right_eye_3": 30 + 0j},
+    **{"nostril_0": -8 + 30j, "nostril_4": 8 + 30j, "jaw_8": 70j, "bright_spot": 3 + 35j},
+}
+
+
+@pytest.mark.parametrize("turn", [1, np.exp(0.4j), 3 * np.exp(-2j)])
+def test_numbered_points_are_paired_by_their_places(turn, rng):
+    places = np.array([*FACE.values()])
+    noisy = turn * (places + rng.normal(0, 2, 8) + 1j * rng.normal(0, 2, 8))
+    assert swap_sides([*FACE], noisy) == (3, 2, 1, 0, 5, 4, 6, 7)
+    # Numbers of one order are kept.
+    legs = ["left_leg_1", "left_leg_2", "right_leg_1", "right_leg_2"]
+    assert swap_sides(legs, turn * np.array([-9 + 0j, -9 + 20j, 9 + 0j, 9 + 20j])) == (2, 3, 0, 1)
+
+
+def test_numbered_points_without_a_partner_or_a_place_are_paired_by_name():
+    names = ["left_eye_0", "left_eye_3", "right_eye_0", "nose"]
+    places = np.array([-30 + 0j, -12 + 1j, 12 + 1j, 40j])
+    assert swap_sides(names, places) == (2, 1, 0, 3)
+    assert swap_sides([*FACE], np.full(8, np.nan + 0j)) == (2, 3, 0, 1, 4, 5, 6, 7)
+    # Without sides, numbers say nothing: the object may have none.
+    assert swap_sides(["tip_0", "tip_1"], np.array([-1 + 0j, 1 + 0j])) == (0, 1)
