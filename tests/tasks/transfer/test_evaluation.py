@@ -31,6 +31,7 @@ from convcorr_jax.tasks.transfer import (
     rank,
     scorings,
     seen,
+    single_layers,
 )
 from tests.builders.records import record_of
 
@@ -225,6 +226,9 @@ def test_candidates_of_transformers_are_late_blocks_and_keys():
     assert space.layers[4:] == (("block7_key",), ("block9_key",), ("block11_key",))
     assert space.sizes_px == ((224,), (336,), (224, 336))
     assert candidates(vit, sizes_px=(280,)).sizes_px == ((280,),)
+    assert candidates(vit, layers=("block1_key",)).layers == (("block1_key",),)
+    assert single_layers(vit) == ("block5", "block7", "block9", "block11")
+    assert single_layers(Weights({}, NETWORKS["resnet50"], "none", ())) == ("layer2", "layer3", "layer4")
     assert seen(vit)[0] == "yes"
     assert seen(alexnet)[0] == "unknown"
 
