@@ -2,6 +2,7 @@
 
     python -m eval.leaderboard --networks alexnet vgg16 vit_s14 --data-root ../shared/data
     python -m eval.leaderboard --joined vgg16 mobilenet_v2 vit_s14 --methods both_ways
+    python -m eval.leaderboard --networks alexnet vgg16 vit_s14 --methods nearest --probes lfpw68
     python -m eval.leaderboard --networks facebook/dinov2-base --layers block11 --sizes-px 840 --methods nearest
 
 The pairs are those of PF-WILLOW, whole photographs resized to squares, or of ``--dataset pf_pascal``,
@@ -15,16 +16,15 @@ Each method has the ``pck`` of every network with 95 % intervals that draw photo
 in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
 have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries is surely
 better, by paired draws. ``training_data`` is whether it may contain the set, and why. ``<method>.png`` shows
-PCK over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. A killed run continues,
-and a later one adds further networks.
+PCK over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. ``probes`` has, by data
+set of ``--probes``, the ridge regression from a single layer of each network to the keypoints of objects
+(`convcorr_jax.tasks.keypoints.probe_layers`). A killed run continues, and a later one adds further networks.
 """
 
-import functools
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 from convcorr_jax.backbone.weights import Weights
@@ -32,22 +32,23 @@ from convcorr_jax.datasets import read_pairs
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_arrays, write_image
 from convcorr_jax.runtime import run, write_results
-from convcorr_jax.tasks import Backbone, DataRoot, Output
+from convcorr_jax.tasks import DataRoot, Output, Sources
+from convcorr_jax.tasks.keypoints import probe_layers, read_tested
 from convcorr_jax.tasks.reading import evenly_spread
 from convcorr_jax.tasks.transfer import (
     METHODS,
     Features,
-    JoinedNetworks,
     Pairs,
     Scores,
     candidates,
     costs,
     evaluate_features,
-    find_function,
+    find_entries,
     fixed_pairs,
     quality_figure,
     rank,
     seen,
+    single_layers,
 )
 
 
@@ -73,6 +74,8 @@ class Config:
     """Layers of all entries; by default they are chosen."""
     sizes_px: tuple[int, ...] = ()
     """Sides of squares to choose from; by default those of each network."""
+    probes: Sources = ()
+    """Data sets of keypoints with a test split, for probes of the networks; by default none."""
     winograd: bool = True
     """Use Winograd's convolution on a CPU; without it, programs compile faster and run at half the speed."""
     output: Output = Output(Path("runs/leaderboard"))
@@ -83,12 +86,17 @@ class Config:
 def main(config: Config) -> Path:
     """Evaluate every network, and rank them; returns the path of ``result.json``."""
     started = time.perf_counter()
+    if config.probes and (config.features or config.joined):
+        raise InputError("probes are of single layers, which functions and joined networks do not have")
+    entries = find_entries(config.networks, config.features, config.joined, winograd=config.winograd)
     pairs = fixed_pairs(read_pairs(config.dataset, data_root=config.data_root))
     if config.pairs is not None:
         if config.pairs < 1:
             raise InputError(f"pairs is {config.pairs}; at least 1 is expected")
         pairs = pairs.subset(evenly_spread(len(pairs.indices), config.pairs))
-    entries, out = _entries(config), make_folder(config.output.out)
+    probed = {name: read_tested(name, data_root=config.data_root) for name in config.probes}
+    out = make_folder(config.output.out)
+    probes: dict[str, dict[str, Any]] = {dataset: {} for dataset in probed}
     found: dict[str, Scores] = {}
     rows: dict[str, dict[str, Any]] = {name: {} for name in (*config.methods, "costs", "training_data")}
     for name, load in entries.items():
@@ -97,11 +105,15 @@ def main(config: Config) -> Path:
         write_arrays(out / f"{name}.npz", **found[name].predictions)
         for method in config.methods:
             rows[method][name] = found[name].result[method]
-        used = Counter((one.recipe, one.shares) for one in found[name].settings[config.methods[-1]].values())
-        (((recipe, shares), _),) = used.most_common(1)
+        settings = found[name].settings[config.methods[-1]].values()
+        recipe, shares = mode((one.recipe, one.shares) for one in settings)
         rows["costs"][name] = costs(features, recipe, pairs.records, shares=shares)
         known = seen(features, dataset=config.dataset)
         rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), known, strict=True))
+        if isinstance(features, Weights):
+            for dataset, categories in probed.items():
+                layers, folder = single_layers(features), out / "cached" / name / "probes" / Path(dataset).name
+                probes[dataset][name] = probe_layers(categories, features, layers=layers, folder=folder)
     for method in config.methods:
         write_image(out / f"{method}.png", quality_figure(rows[method], rows["costs"]))
     standings = {one: rank({name: scores.pck(one) for name, scores in found.items()}) for one in config.methods}
@@ -110,35 +122,15 @@ def main(config: Config) -> Path:
         "pairs": len(pairs.indices),
         "ranks": {method: one.ranks for method, one in standings.items()},
         **rows,
+        "probes": probes,
         "ahead": {method: one.ahead for method, one in standings.items()},
     }
     return write_results(out, result, config, started=started)
 
 
-def _entries(config: Config) -> dict[str, Callable[[], Features]]:
-    """Return how each entry is loaded, by its name; all are loaded once, so that a missing file is found."""
-    entries: dict[str, Callable[[], Features]] = {}
-    for option in config.networks:
-        backbone = Backbone(option, winograd=config.winograd)
-        entries[backbone.load().network.name] = backbone.load
-    for option in config.features:
-        find_function(option)
-        entries[option.replace(":", ".")] = functools.partial(find_function, option)
-    if config.joined:
-        joined = JoinedNetworks(tuple(Backbone(one, winograd=config.winograd).load() for one in config.joined))
-        entries[joined.name] = lambda: joined
-    options = (*config.networks, *config.features, *config.joined[:1])
-    if not options or len(entries) < len(options):
-        listed = ", ".join(options) or "none"
-        raise InputError(f"the entries are {listed}; one or more are expected, none of them twice")
-    return entries
-
-
 def _evaluate(features: Features, pairs: Pairs, config: Config, folder: Path) -> Scores:
     """Choose the settings of one entry and score it."""
-    space = candidates(features, sizes_px=config.sizes_px)
-    if config.layers and isinstance(features, Weights):
-        space = replace(space, layers=(config.layers,))
+    space = candidates(features, layers=config.layers, sizes_px=config.sizes_px)
     return evaluate_features(
         features, pairs, layers=space.layers[0] if space.layers else (),
         sizes_px=space.sizes_px[0] if space.sizes_px else (), methods=config.methods, space=space,

@@ -202,7 +202,7 @@ def default_layer(weights: Weights) -> str:
 
 
 def feature_count(network: Network, layer: str, *, side_px: int) -> int:
-    """Return how many numbers `global_features` computes for an image.
+    """Return how many numbers `global_features` computes for an image without ``cells``.
 
     Raises:
         InputError: the layer is unknown or too deep for the size.
@@ -211,17 +211,24 @@ def feature_count(network: Network, layer: str, *, side_px: int) -> int:
 
 
 def global_features(
-    squares: Iterable[UInt8[np.ndarray, "side side 3"]], *, weights: Weights, layer: str
+    squares: Iterable[UInt8[np.ndarray, "side side 3"]],
+    *,
+    weights: Weights,
+    layer: str,
+    cells: int | None = None,
 ) -> Float[np.ndarray, "n d"]:
     """Compute the features of any number of images of one size, in batches of one compiled program.
 
     An image whose activations are all zero has a feature of zeros. Activations are flattened in the order row,
-    column, channel.
+    column, channel. With ``cells``, a map of more cells on a side is first averaged over that many equal parts
+    of the side.
 
     Raises:
-        InputError: there are no images, they differ in size, or the layer is unknown, without filters or too
-            deep for the size.
+        InputError: there are no images, they differ in size, ``cells`` is below 1, or the layer is unknown,
+            without filters or too deep for the size.
     """
+    if cells is not None and cells < 1:
+        raise InputError(f"cells is {cells}; at least 1 is expected")
     remaining = iter(squares)
     rows: list[np.ndarray] = []
     while batch := list(islice(remaining, _BATCH)):
@@ -234,9 +241,19 @@ def global_features(
         size = _BATCH if rows else 1 << (len(batch) - 1).bit_length()
         ((padded, count),) = padded_batches(len(batch), size=size)
         inputs = preprocess(np.stack(batch)[padded], network=weights.network)
-        maps = activations(weights.params, inputs, network=weights.network, layers=[layer])
-        flat = unit_length(maps[layer].reshape(size, -1))
+        maps = activations(weights.params, inputs, network=weights.network, layers=[layer])[layer]
+        if cells is not None:
+            rows_of, columns_of = (_averages(length, min(length, cells)) for length in maps.shape[1:3])
+            maps = jnp.einsum("yh,xw,bhwc->byxc", rows_of, columns_of, maps)
+        flat = unit_length(maps.reshape(size, -1))
         rows.append(np.asarray(flat)[:count])
     if not rows:
         raise InputError("there are no images to describe; at least one is expected")
     return np.concatenate(rows)
+
+
+def _averages(length: int, count: int) -> np.ndarray:
+    """Return the weights ``[count, length]`` of cells in the means over equal parts of their line."""
+    # Each cell is divided into as many pieces as there are parts, so that parts have whole pieces.
+    pieces = np.eye(length, dtype=np.float32).repeat(count, axis=0)
+    return pieces.reshape(count, length, length).mean(axis=1)

@@ -85,14 +85,14 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2551),
+    "annotation": (12, 2575),
     "backbone": (25, 4000),
     "cli": (12, 2511),
     "datasets": (44, 7104),
-    "descriptors": (5, 807),
+    "descriptors": (5, 824),
     "doctor": (6, 1012),
     "estimators": (4, 494),
-    "eval": (62, 5693),
+    "eval": (62, 5685),
     "flow": (10, 1772),
     "io": (8, 1470),
     "keypoints": (7, 1390),
@@ -106,8 +106,8 @@ BUDGETS = {
     "report": (13, 2946),
     "runtime": (12, 2060),
     "synthetic": (13, 1981),
-    "tasks": (50, 9750),
-    "tests": (283, 37770),
+    "tasks": (51, 9884),
+    "tests": (284, 37947),
     "top level": (8, 1135),
     "train": (4, 260),
 }

@@ -1,3 +1,4 @@
+import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,6 +114,22 @@ def test_global_features_are_the_flattened_activations_at_unit_length(rng, weigh
         maps = activations(weights.params, inputs, network=ALEXNET, layers=["conv2"])["conv2"]
         flat = np.asarray(maps, np.float64).ravel()
         np.testing.assert_allclose(feature, flat / np.linalg.norm(flat), atol=1e-5)
+
+
+def test_larger_maps_are_averaged_over_equal_areas(rng, weights):
+    photographs = rng.integers(0, 256, (2, 67, 67, 3), np.uint8)
+    # Maps of 16 x 16 and 7 x 7 cells.
+    for layer, side in (("conv1", 16), ("conv2", 7)):
+        cells = global_features(photographs, weights=weights, layer=layer).reshape(2, side, side, -1)
+        found = global_features(photographs, weights=weights, layer=layer, cells=7)
+        for all_cells, feature in zip(cells, found, strict=True):
+            channels = [
+                cv2.resize(one, (7, 7), interpolation=cv2.INTER_AREA) for one in all_cells.transpose(2, 0, 1)
+            ]
+            flat = np.stack(channels, axis=-1).ravel()
+            np.testing.assert_allclose(feature, flat / np.linalg.norm(flat), atol=1e-6)
+    with pytest.raises(InputError, match="cells is 0"):
+        global_features(photographs, weights=weights, layer="conv1", cells=0)
 
 
 def test_the_layer_is_fc6_where_there_is_one(weights):

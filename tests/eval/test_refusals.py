@@ -65,6 +65,8 @@ REFUSED = [
     (LANDMARKS, "--test nowhere", "data set 'nowhere' was not found"),
     (LANDMARKS, "--layer conv9", "no layer 'conv9'"),
     (LEADERBOARD, "alexnet", "none of them twice"),
+    (LEADERBOARD, "--probes nowhere", "data set 'nowhere' was not found"),
+    (LEADERBOARD, "--probes rendered --joined vgg16 vit_s14", "joined networks do not have"),
     (LEADERBOARD, "--data-root tests", "data set 'pf_willow' was not found"),
     (MATCHES, "--pairs 0", "rising positive numbers"),
     (MATCHES, "--factors", "rising positive numbers"),

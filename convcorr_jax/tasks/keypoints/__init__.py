@@ -3,7 +3,7 @@
 `classify_category` classifies keypoints at known positions by every feature. `train_model` trains the detectors
 of a category, and `predict_category` predicts its tested objects (Long et al. 2014, sections 4 and 5).
 `predict_by_ridge` predicts keypoints by ridge regression from one feature of the whole box (Sharif Razavian et
-al. 2014).
+al. 2014); `probe_layers` compares networks by it.
 """
 
 from convcorr_jax.tasks.keypoints.categories import FACE_POINTS as FACE_POINTS
@@ -19,6 +19,8 @@ from convcorr_jax.tasks.keypoints.classification import confusion_figure as conf
 from convcorr_jax.tasks.keypoints.classification import cost_curves_figure as cost_curves_figure
 from convcorr_jax.tasks.keypoints.classification import mean_curves as mean_curves
 from convcorr_jax.tasks.keypoints.examples import Mining as Mining
+from convcorr_jax.tasks.keypoints.layer_probes import probe_layers as probe_layers
+from convcorr_jax.tasks.keypoints.layer_probes import read_tested as read_tested
 from convcorr_jax.tasks.keypoints.prediction import by_alpha as by_alpha
 from convcorr_jax.tasks.keypoints.prediction import by_method as by_method
 from convcorr_jax.tasks.keypoints.prediction import by_positive as by_positive

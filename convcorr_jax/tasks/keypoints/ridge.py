@@ -47,12 +47,13 @@ class BoxFeatures(NamedTuple):
 
 
 def box_features(
-    category: Category, weights: Weights, *, layer: str, margin: float, folder: Path
+    category: Category, weights: Weights, *, layer: str, margin: float, folder: Path, cells: int | None = None
 ) -> BoxFeatures:
     """Compute the features of every object's box and of its mirror image, flattened and at unit length.
 
     With `RGB` they are the colors of the square. ``margin`` is the width of the surroundings that the square
-    shows on each side of the box, as a fraction of the box's width and height. A box outside its image is
+    shows on each side of the box, as a fraction of the box's width and height. With ``cells``, maps of more
+    cells on a side are averaged (`convcorr_jax.descriptors.global_features`). A box outside its image is
     refused.
     """
     side = RGB_SIDE_PX if layer == RGB else weights.network.image_side
@@ -68,11 +69,13 @@ def box_features(
             colors = np.stack([*squares(numbers)]).reshape(2 * len(numbers), -1)
             features = colors.astype(np.float32) / 255
         else:
-            features = global_features(squares(numbers), weights=weights, layer=layer)
+            features = global_features(squares(numbers), weights=weights, layer=layer, cells=cells)
         return {"features": features.astype(np.float16)}
 
     count = len(category.records)
     key = {"weights": weights.fingerprint, "layer": layer, "margin": margin, "records": category.fingerprint}
+    # Features of whole maps that were cached before there was this option stay valid.
+    key |= {} if cells is None else {"cells": cells}
     cached = cached_in_parts(folder, f"{category.name}_{layer}", key, part, count=count, part=_PART)
     # In this frame the square with its margin is one pixel.
     to_square = [coords.box_to_size(coords.grow(box, margin), (1, 1)) for box in category.boxes]
@@ -98,6 +101,8 @@ class RidgeOptions(NamedTuple):
     mirrored: bool
     margin: float
     """Added on each side of a box, in fractions of its width and height."""
+    cells: int | None = None
+    """Most cells on a side of a layer's map; by default all."""
 
 
 def predict_by_ridge(
@@ -105,7 +110,9 @@ def predict_by_ridge(
 ) -> Float[np.ndarray, "tested n 2"]:
     """Predict the keypoints (x, y) of a category's tested objects by one of `RIDGE_METHODS`, in pixels."""
     layer = options.layer if method == "convnet" else RGB
-    features = box_features(category, weights, layer=layer, margin=options.margin, folder=folder / "features")
+    features = box_features(
+        category, weights, layer=layer, margin=options.margin, cells=options.cells, folder=folder / "features"
+    )
 
     def compute() -> dict[str, np.ndarray]:
         points = np.empty((len(features.to_photograph_px), len(category.names), 2))

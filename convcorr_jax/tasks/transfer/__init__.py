@@ -19,9 +19,11 @@ from convcorr_jax.tasks.transfer.leaderboard import SEEN as SEEN
 from convcorr_jax.tasks.transfer.leaderboard import Standing as Standing
 from convcorr_jax.tasks.transfer.leaderboard import candidates as candidates
 from convcorr_jax.tasks.transfer.leaderboard import costs as costs
+from convcorr_jax.tasks.transfer.leaderboard import find_entries as find_entries
 from convcorr_jax.tasks.transfer.leaderboard import quality_figure as quality_figure
 from convcorr_jax.tasks.transfer.leaderboard import rank as rank
 from convcorr_jax.tasks.transfer.leaderboard import seen as seen
+from convcorr_jax.tasks.transfer.leaderboard import single_layers as single_layers
 from convcorr_jax.tasks.transfer.methods import Described as Described
 from convcorr_jax.tasks.transfer.methods import Flows as Flows
 from convcorr_jax.tasks.transfer.methods import Method as Method

@@ -1,7 +1,8 @@
 """What a leaderboard of networks states beside scores: candidates, costs, training data and ranks."""
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -17,7 +18,8 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.metrics import Pck, bootstrap, interval
 from convcorr_jax.report import pixels, shares_over_costs
 from convcorr_jax.shapes import Image
-from convcorr_jax.tasks.transfer.functions import FeatureFunction
+from convcorr_jax.tasks.reading import Backbone
+from convcorr_jax.tasks.transfer.functions import FeatureFunction, find_function
 from convcorr_jax.tasks.transfer.joined import Features, JoinedNetworks
 from convcorr_jax.tasks.transfer.methods import description, record_view
 from convcorr_jax.tasks.transfer.selection import SearchSpace
@@ -68,11 +70,36 @@ All three have photographs of PASCAL VOC, near which DINOv2's were chosen (Oquab
 _UNKNOWN: tuple[May, str] = ("unknown", "its training photographs were not compared with the set")
 
 
-def candidates(features: Features, *, sizes_px: Sequence[int] = ()) -> SearchSpace:
+def find_entries(
+    networks: Sequence[str], functions: Sequence[str], joined: Sequence[str], *, winograd: bool
+) -> dict[str, Callable[[], Features]]:
+    """Return how each entry is loaded, by its name; all are loaded once, so that a missing file is found.
+
+    Raises:
+        InputError: there is no entry, or one is there twice.
+    """
+    entries: dict[str, Callable[[], Features]] = {}
+    for option in networks:
+        backbone = Backbone(option, winograd=winograd)
+        entries[backbone.load().network.name] = backbone.load
+    for option in functions:
+        find_function(option)
+        entries[option.replace(":", ".")] = functools.partial(find_function, option)
+    if joined:
+        together = JoinedNetworks(tuple(Backbone(one, winograd=winograd).load() for one in joined))
+        entries[together.name] = lambda: together
+    options = (*networks, *functions, *joined[:1])
+    if not options or len(entries) < len(options):
+        listed = ", ".join(options) or "none"
+        raise InputError(f"the entries are {listed}; one or more are expected, none of them twice")
+    return entries
+
+
+def candidates(features: Features, *, layers: Sequence[str] = (), sizes_px: Sequence[int] = ()) -> SearchSpace:
     """Return the layers, sizes and temperatures among which an entry's settings are chosen.
 
-    ``sizes_px`` replaces the sizes of the table. A function has but temperatures, joined networks have shares
-    besides.
+    One group of ``layers`` and ``sizes_px`` replace those of the table. A function has but temperatures, joined
+    networks have shares besides.
     """
     if isinstance(features, JoinedNetworks):
         return SearchSpace(temperatures=_TEMPERATURES, shares=features.shares)
@@ -82,16 +109,23 @@ def candidates(features: Features, *, sizes_px: Sequence[int] = ()) -> SearchSpa
     if network.vit is not None:
         names, depth = network.layer_names, len(network.layers)
         blocks = list(dict.fromkeys(names[depth * part // 6 - 1] for part in (3, 4, 5, 6)))
-        layers = tuple((name,) for name in (*blocks, *(f"{name}_key" for name in blocks[1:])))
+        groups = tuple((name,) for name in (*blocks, *(f"{name}_key" for name in blocks[1:])))
         sides = tuple(count * network.vit.patch_px for count in _VIT_SIDES)
     elif network.name in CANDIDATES:
-        layers, sides = CANDIDATES[network.name]
+        groups, sides = CANDIDATES[network.name]
     else:
         recipe = recipe_for(network)
-        layers, sides = (recipe.layers,), recipe.sizes_px
+        groups, sides = (recipe.layers,), recipe.sizes_px
     sides = tuple(sizes_px) or sides
     together = (sides,) if len(sides) > 1 else ()
-    return SearchSpace(layers, (*((side,) for side in sides), *together), temperatures=_TEMPERATURES)
+    groups = (tuple(layers),) if layers else groups
+    return SearchSpace(groups, (*((side,) for side in sides), *together), temperatures=_TEMPERATURES)
+
+
+def single_layers(weights: Weights) -> tuple[str, ...]:
+    """Return each layer of the groups of a network's `candidates` once, the first first, without keys."""
+    found = {name for group in candidates(weights).layers for name in group if not name.endswith("_key")}
+    return tuple(sorted(found, key=weights.network.position))
 
 
 def seen(features: Features, *, dataset: str = "") -> tuple[May, str]:

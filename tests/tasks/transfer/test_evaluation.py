@@ -31,6 +31,7 @@ from convcorr_jax.tasks.transfer import (
     rank,
     scorings,
     seen,
+    single_layers,
 )
 from tests.builders.records import record_of
 
@@ -227,6 +228,9 @@ def test_candidates_of_transformers_are_late_blocks_and_keys():
     assert candidates(vit, sizes_px=(280,)).sizes_px == ((280,),)
     assert seen(vit, dataset="data/pf_willow/")[0] == "yes"
     assert seen(vit, dataset="data/ap10k/")[0] == "unknown"
+    assert candidates(vit, layers=("block1_key",)).layers == (("block1_key",),)
+    assert single_layers(vit) == ("block5", "block7", "block9", "block11")
+    assert single_layers(Weights({}, NETWORKS["resnet50"], "none", ())) == ("layer2", "layer3", "layer4")
     assert seen(alexnet)[0] == "unknown"
 
 
