@@ -52,7 +52,7 @@ class Config:
     """Methods, each from the same examples: auto chooses; with person, the package's cascade is tried, too."""
     review: int = 0
     """Then add so many of the annotated photographs to the examples, with their true labels, and annotate the
-    others again: those that come first in the order of review, and as many at random."""
+    others again, from the model of before: those that come first in the order of review, and as many at random."""
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
@@ -78,11 +78,9 @@ def main(config: Config) -> Path:
     ) -> Annotations:  # fmt: skip
         known = replace(labels, photographs=tuple(examples))
         paths = [one.path for one in others]
-        fixed = method if method == "one stage" or method == "two stages" else None
-        start = "person" if method == "person" else None
-        found = annotate(
-            known, paths, **weights, seed=config.seed + draw, method=fixed, start=start, previous=previous
-        )
+        options: dict[str, Any] = {} if method == "auto" else {"method": method}
+        options = {"start": "person"} if method == "person" else options
+        found = annotate(known, paths, **weights, **options, seed=config.seed + draw, previous=previous)
         scores = score(found.found.photographs, others, within=config.within, length=length)
         of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
         rows[name] = {**of_run, "learned": found.learned, "seconds": found.seconds, **scores}
@@ -103,8 +101,8 @@ def main(config: Config) -> Path:
             for order, picked in (("in order", set(first.tolist())), ("at random", set(at_random.tolist()))):
                 corrected = [one for k, one in enumerate(others) if k in picked]
                 left = [one for k, one in enumerate(others) if k not in picked]
-                reviewed = f"{name}, {config.review} reviewed {order}"
-                run_with(reviewed, [*chosen, *corrected], left, draw, method, found.model)
+                last = f"{name}, {config.review} reviewed {order}"
+                run_with(last, [*chosen, *corrected], left, draw, method, found.model)
     drawn = {
         one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
               for n in sorted(config.examples)}
