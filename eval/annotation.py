@@ -51,8 +51,8 @@ class Config:
     methods: tuple[Literal["auto", "one stage", "two stages", "person"], ...] = ("auto",)
     """Methods, each from the same examples: auto chooses; with person, the package's cascade is tried, too."""
     review: int = 0
-    """Then add so many of the annotated photographs to the examples, with their true labels, and annotate the
-    others again, from the model of before: those that come first in the order of review, and as many at random."""
+    """Then add so many of the annotated photographs to the examples, with their true labels, and let the model
+    annotate the others again: those that come first in the order of review, and as many at random."""
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
