@@ -12,8 +12,9 @@ within the distance over the number of examples, from the worst draw to the best
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +25,17 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, write_image
 from convcorr_jax.labels import LabelledPhotograph, read_labels
-from convcorr_jax.report import interval_curves, pixels
 from convcorr_jax.runtime import progress, run, write_results
-from convcorr_jax.shapes import Image
 from convcorr_jax.tasks import Output
-from convcorr_jax.tasks.annotation import copy_nearest, lengths, over_draws, read_split, score
+from convcorr_jax.tasks.annotation import (
+    copy_nearest,
+    draw_examples,
+    example_curves,
+    lengths,
+    over_draws,
+    read_split,
+    score,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Config:
     review: int = 0
     """Then add so many of the annotated photographs to the examples, with their true labels, and let the model
     annotate the others again: those that come first in the order of review, and as many at random."""
+    rounds: int = 1  # of review
     tested: int | None = None
     """The most photographs to annotate; by default all."""
     seed: int = 0
@@ -68,13 +76,15 @@ def main(config: Config) -> Path:
     labels = read_labels(config.labels)
     pool, tested = read_split(labels.photographs, config.split)
     tested = tested[: config.tested]
+    if config.review * config.rounds >= len(tested):
+        raise InputError(f"{config.rounds} rounds of {config.review} leave none of {len(tested)} photographs")
     length = lengths(config.per, labels.names)
     weights = {"search": load("vgg16"), "align": load("alexnet")}
     rows: dict[str, dict[str, Any]] = {}
 
     def run_with(
-        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph], draw: int, method: str,
-        previous: AnnotationModel | None = None,
+        name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph],
+        previous: AnnotationModel | None = None, *, draw: int, method: str,
     ) -> Annotations:  # fmt: skip
         known = replace(labels, photographs=tuple(examples))
         paths = [one.path for one in others]
@@ -89,26 +99,20 @@ def main(config: Config) -> Path:
     for count, draw in progress(
         [(n, k) for n in config.examples for k in range(config.draws)], description="runs"
     ):
-        chosen = _examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
+        chosen = draw_examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
         others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
         copied = copy_nearest(chosen, [one.path for one in others], weights["search"])
         rows[f"{name}, copying"] = score(copied, others, within=config.within, length=length)
-        runs = [run_with(_named(name, method), chosen, others, draw, method) for method in config.methods]
+        runs = {one: partial(run_with, draw=draw, method=one) for one in config.methods}
+        found = [with_method(_named(name, one), chosen, others) for one, with_method in runs.items()]
         if config.review:
-            found, method = runs[0], config.methods[0]
-            first = np.argsort([one.rank or 0 for one in found.found.photographs])[: config.review]
-            at_random = np.random.default_rng([config.seed, draw, 1]).permutation(len(others))[: config.review]
-            for order, picked in (("in order", set(first.tolist())), ("at random", set(at_random.tolist()))):
-                corrected = [one for k, one in enumerate(others) if k in picked]
-                left = [one for k, one in enumerate(others) if k not in picked]
-                last = f"{name}, {config.review} reviewed {order}"
-                run_with(last, [*chosen, *corrected], left, draw, method, found.model)
+            _review(config, name, found[0], chosen, others, runs[config.methods[0]])
     drawn = {
         one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
               for n in sorted(config.examples)}
         for one in (*config.methods, "copying")
     }  # fmt: skip
-    write_image(out / "curves.png", _curves(drawn, f"points within {config.within:g}"))
+    write_image(out / "curves.png", example_curves(drawn, f"points within {config.within:g}"))
     result = {
         "photographs": len(tested),
         "within": config.within,
@@ -121,29 +125,25 @@ def main(config: Config) -> Path:
     return write_results(out, result, config, started=started)
 
 
+def _review(
+    config: Config, name: str, found: Annotations, chosen: Sequence[LabelledPhotograph],
+    others: Sequence[LabelledPhotograph], annotated: Callable[..., Annotations],
+) -> None:  # fmt: skip
+    """Label further photographs in rounds, in order of review or at random, and annotate the others again."""
+    for order in ("in order", "at random"):
+        rng = np.random.default_rng([config.seed, len(chosen)])
+        now, examples, left = found, list(chosen), list(others)
+        for number in range(1, config.rounds + 1):
+            ranks = [one.rank or 0 for one in now.found.photographs]
+            places = np.argsort(ranks) if order == "in order" else rng.permutation(len(left))
+            picked = set(places[: config.review].tolist())
+            examples += [one for k, one in enumerate(left) if k in picked]
+            left = [one for k, one in enumerate(left) if k not in picked]
+            now = annotated(f"{name}, {number * config.review} reviewed {order}", examples, left, now.model)
+
+
 def _named(name: str, method: str) -> str:
     return name if method == "auto" else f"{name}, {method}"
-
-
-def _curves(drawn: Mapping[str, Mapping[int, Mapping[str, Any]]], label: str) -> Image:
-    """Draw the shares of points that are right over the number of examples, from the worst draw to the best."""
-    shares = {one: [row["within"] for row in own.values()] for one, own in drawn.items()}
-    ranges = {
-        one: [(row["worst_within"], row["best_within"]) for row in own.values()] for one, own in drawn.items()
-    }
-    x = list(next(iter(drawn.values())))
-    return pixels(interval_curves(x, shares, ranges, x_label="examples", y_label=label))
-
-
-def _examples(
-    pool: Sequence[LabelledPhotograph], count: int, draw: int, *, seed: int, ordered: bool
-) -> list[LabelledPhotograph]:
-    if not 1 <= count <= len(pool):
-        raise InputError(f"{count} examples are wanted; 1 to {len(pool)} photographs may be examples")
-    if ordered and draw == 0:
-        return list(pool[:count])
-    chosen = np.random.default_rng([seed, draw]).permutation(len(pool))[:count]
-    return [pool[number] for number in chosen]
 
 
 if __name__ == "__main__":

@@ -68,13 +68,16 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     out = tmp_path / "out"
     with learning_little():
         config = annotation.Config(
-            labels, examples=(5,), methods=("auto", "one stage"), output=annotation.Output(out), tested=6
-        )
+            labels, examples=(5,), methods=("auto", "one stage"), output=annotation.Output(out), tested=6,
+            review=1,
+        )  # fmt: skip
         result = json.loads(annotation.main(config).read_text())
-    copied, row, forced = result["runs"].values()
-    assert list(result["runs"]) == [
-        *("5 examples, draw 0, copying", "5 examples, draw 0", "5 examples, draw 0, one stage")
+    copied, row, forced, *reviewed = result["runs"].values()
+    assert [name.removeprefix("5 examples, draw 0") for name in result["runs"]] == [
+        *(", copying", "", ", one stage", ", 1 reviewed in order", ", 1 reviewed at random")
     ]
+    for again in reviewed:
+        assert (again["learned"], again["examples"], again["objects"]) == (1, 6, row["objects"] - 1)
     assert (row["method"], forced["method"]) == ("two stages", "one stage")
     assert sum(count for *_, count in row["reliability"]) == 4 * row["objects"]
     assert copied["objects"] == row["objects"]
@@ -87,3 +90,5 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     assert read_image(out / "curves.png").std() > 5
     with pytest.raises(InputError, match="9 examples are wanted; 1 to 8 photographs may be examples"):
         annotation.main(annotation.Config(labels, examples=(9,), output=annotation.Output(out)))
+    with pytest.raises(InputError, match="2 rounds of 4 leave none of 8 photographs"):
+        annotation.main(annotation.Config(labels, review=4, rounds=2, output=annotation.Output(out)))

@@ -2,9 +2,11 @@
 
 from convcorr_jax.tasks.annotation.folders import FOLDERS as FOLDERS
 from convcorr_jax.tasks.annotation.folders import Choice as Choice
+from convcorr_jax.tasks.annotation.folders import draw_examples as draw_examples
 from convcorr_jax.tasks.annotation.folders import read_split as read_split
 from convcorr_jax.tasks.annotation.folders import write_folder as write_folder
 from convcorr_jax.tasks.annotation.scores import copy_nearest as copy_nearest
+from convcorr_jax.tasks.annotation.scores import example_curves as example_curves
 from convcorr_jax.tasks.annotation.scores import lengths as lengths
 from convcorr_jax.tasks.annotation.scores import over_draws as over_draws
 from convcorr_jax.tasks.annotation.scores import score as score

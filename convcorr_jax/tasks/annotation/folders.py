@@ -81,6 +81,18 @@ def read_split(
     return parts["train"], parts["test"]
 
 
+def draw_examples(
+    pool: Sequence[LabelledPhotograph], count: int, draw: int, *, seed: int, ordered: bool
+) -> list[LabelledPhotograph]:
+    """Return some photographs at random, or for draw 0 the first ones if they are ordered."""
+    if not 1 <= count <= len(pool):
+        raise InputError(f"{count} examples are wanted; 1 to {len(pool)} photographs may be examples")
+    if ordered and draw == 0:
+        return list(pool[:count])
+    chosen = np.random.default_rng([seed, draw]).permutation(len(pool))[:count]
+    return [pool[number] for number in chosen]
+
+
 def write_folder(out: Path, name: str, choice: Choice) -> dict[str, int]:
     """Write photographs, ``labels.json`` (COCO) and ``split.csv`` to a folder, and return their numbers."""
     if name not in FOLDERS:

@@ -15,7 +15,9 @@ from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledPhotograph
+from convcorr_jax.report import interval_curves, pixels
 from convcorr_jax.retrieval import nearest_neighbors
+from convcorr_jax.shapes import Image
 
 # The descriptor of a photograph that copying compares.
 _LAYER, _SIDE = "conv5_3", 224
@@ -171,3 +173,16 @@ def _described(path: Path, weights: Weights) -> tuple[tuple[int, int], np.ndarra
     inputs = preprocess(images.resize(image, (_SIDE, _SIDE)).image[None], network=weights.network)
     maps = activations(weights.params, inputs, network=weights.network, layers=[_LAYER])[_LAYER]
     return image.shape[:2], np.asarray(maps).ravel()
+
+
+def example_curves(drawn: Mapping[str, Mapping[int, Mapping[str, Any]]], label: str) -> Image:
+    """Draw the shares of points that are right over the number of examples, from the worst draw to the best.
+
+    ``drawn`` has `over_draws` by number of examples, by method.
+    """
+    shares = {one: [row["within"] for row in own.values()] for one, own in drawn.items()}
+    ranges = {
+        one: [(row["worst_within"], row["best_within"]) for row in own.values()] for one, own in drawn.items()
+    }
+    x = list(next(iter(drawn.values())))
+    return pixels(interval_curves(x, shares, ranges, x_label="examples", y_label=label))
