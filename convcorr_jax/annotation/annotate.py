@@ -36,6 +36,7 @@ from convcorr_jax.annotation.shape import (
     points_of,
     shape_residual,
     swap_sides,
+    symmetric,
     unmirrored,
 )
 from convcorr_jax.annotation.stages import Example, Windows, without
@@ -212,7 +213,7 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
     together = [one for some in shapes for one in some]
     swaps = swap_sides(labels.names, mean_shape(together).points)
     flags = find_mirrored(together, swaps) if may_be_mirrored else [False] * len(together)
-    shape = mean_shape(unmirrored(together, flags, swaps))
+    shape = symmetric(mean_shape(unmirrored(together, flags, swaps)), swaps)
     never = [name for name, point in zip(labels.names, shape.points, strict=True) if not np.isfinite(point)]
     if never:
         raise InputError(

@@ -24,7 +24,7 @@ _ITERATIONS = 20
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
-_NEVER = 1e6
+_NEVER, _ALIKE = 1e6, 0.15
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -207,6 +207,22 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
     by_residual = _residual(mean, mirror_shape(mean, by_place))
     better = by_residual < _MIRRORED_SHARE * _residual(mean, mirror_shape(mean, by_name))
     return tuple(by_place if better and len(found) == len(names) else by_name)
+
+
+def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:
+    """Return the mean of a shape and its mirrored copy if points have partners and the two are alike.
+
+    They are alike if the root of the mean squared distance, after a similarity, is below 0.15 diameters. The
+    axis of the mean is turned upright if it is tilted by less than 23 degrees. So, a face that looks to a side
+    says where the points of others are.
+    """
+    mirrored = mirror_shape(shape.points, swaps)
+    if tuple(swaps) == tuple(range(len(swaps))) or not _residual(shape.points, mirrored) < _ALIKE:
+        return shape
+    twice = float(np.angle(fit_similarity(mirrored, shape.points).a))
+    tilt = twice / 2 if abs(twice / 2) < _WIDE_ANGLE else 0.0
+    both = (shape.points + np.exp(1j * twice) * mirrored) * np.exp(-1j * tilt)
+    return MeanShape(both / diameter(both), shape.angles + tilt, shape.diameters)
 
 
 def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[int]) -> list[bool]:

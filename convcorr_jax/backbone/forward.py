@@ -68,7 +68,8 @@ def activations(
 ) -> dict[str, Float[Array, "b gh gw c"]]:
     """Compute the activations of layers in one forward pass, which stops at the deepest of them.
 
-    The function is jitted; a new image size, batch size, network or choice of layers is compiled anew.
+    The function is jitted; a new image size, batch size, network or choice of layers is compiled anew. Devices
+    that have parts of a batch, and all parameters, compute these parts.
 
     Raises:
         InputError: the network has no such layer, ``params`` lacks filters of it, or the images are too small

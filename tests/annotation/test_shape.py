@@ -6,11 +6,13 @@ import pytest
 from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
 from convcorr_jax.annotation.shape import (
     Similarity,
+    diameter,
     find_mirrored,
     fit_robustly,
     is_chiral,
     mirror_shape,
     swap_sides,
+    symmetric,
 )
 from convcorr_jax.errors import InputError
 
@@ -143,3 +145,23 @@ def test_numbered_points_without_a_partner_or_a_place_are_paired_by_name():
     assert swap_sides([*FACE], np.full(8, np.nan + 0j)) == (2, 3, 0, 1, 4, 5, 6, 7)
     # Without sides, numbers say nothing: the object may have none.
     assert swap_sides(["tip_0", "tip_1"], np.array([-1 + 0j, 1 + 0j])) == (0, 1)
+
+
+def test_the_mean_of_a_shape_and_its_mirrored_copy_is_symmetric_and_upright():
+    front = np.array([0j, -10 + 20j, 10 + 20j, 40j])
+    swaps = (0, 2, 1, 3)
+    aside = 3 * np.exp(0.3j) * (front + np.array([0, 2, 2, -3])) + 7
+    before = mean_shape([aside])
+    found = symmetric(before, swaps)
+    np.testing.assert_allclose(found.points, mirror_shape(found.points, swaps), atol=1e-12)
+    assert diameter(found.points) == pytest.approx(1)
+    # The example is turned from the upright mean by its tilt, by that of its axis at most.
+    assert before.angles == pytest.approx([0], abs=1e-9)
+    assert 0.2 < found.angles[0] < 0.4
+    fit = fit_similarity(found.points, aside)
+    assert np.abs(fit.move(found.points) - aside).max() < 0.1 * diameter(aside)
+    assert symmetric(before, (0, 1, 2, 3)) is before
+    long = mean_shape([np.array([0j, 40 + 3j, 90 + 40j, 10 + 9j])])
+    assert symmetric(long, swaps) is long
+    lying = symmetric(mean_shape([aside * np.exp(-0.3j) * 1j]), swaps)
+    assert lying.angles == pytest.approx([0], abs=1e-9)

@@ -17,6 +17,7 @@ from convcorr_jax.backbone import (
     preprocess,
 )
 from convcorr_jax.backbone.weights.layout import Stored, assemble
+from tests.builders.processes import printed
 from tests.reference import caffe_model, torch_alexnet
 from tests.reference.caffe_model import random_params
 
@@ -181,3 +182,29 @@ def test_it_vmaps_and_compiles_once(rng, monkeypatch):
     )
     assert len(traces) == 1
     np.testing.assert_allclose(jax.vmap(run)(inputs)[1], alone, rtol=1e-4, atol=1e-4)
+
+
+SHARDED = """
+import warnings
+warnings.simplefilter("error")
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from convcorr_jax.backbone import activations, preprocess
+from tests.builders.fitted_models import random_weights
+
+weights, images = random_weights(), np.random.default_rng(0).integers(0, 256, (4, 67, 67, 3), np.uint8)
+inputs, options = preprocess(images, network=weights.network), {"network": weights.network, "layers": ["conv5"]}
+devices = Mesh(np.array(jax.devices()), ("batch",))
+rows, copies = NamedSharding(devices, PartitionSpec("batch")), NamedSharding(devices, PartitionSpec())
+found = activations(jax.device_put(weights.params, copies), jax.device_put(inputs, rows), **options)["conv5"]
+alone = [activations(weights.params, inputs[k : k + 2], **options)["conv5"] for k in (0, 2)]
+print(len(found.addressable_shards), found.addressable_shards[0].data.shape[0])
+print(np.abs(found - np.concatenate(alone)).max() / np.abs(found).max())
+"""
+
+
+def test_devices_compute_their_parts_of_a_batch():
+    flags = "--xla_force_host_platform_device_count=2"
+    shards, difference = printed("-c", SHARDED, XLA_FLAGS=flags, JAX_PLATFORMS="cpu").splitlines()[-2:]
+    assert shards == "2 2"
+    assert float(difference) < TOLERANCE
