@@ -26,7 +26,7 @@ from convcorr_jax.annotation.methods import (
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, cut
-from convcorr_jax.backbone import channels
+from convcorr_jax.backbone import NETWORKS, channels
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
 from convcorr_jax.io import Expected, Fitted, check_fields
@@ -126,14 +126,15 @@ class AnnotationModel:
         if facts["method"] not in METHODS:
             raise ValueError(f"its method is {facts['method']!r}; {' or '.join(METHODS)} is expected")
         _check_values(facts)
-        n, network = len(facts["names"]), load(_NETWORK).network
+        n, network = len(facts["names"]), NETWORKS[_NETWORK]
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
         if facts["method"] == OneStage.name:
             expected["shapes"] = Expected(np.floating, (SHAPES, n, 2))
         if objects := len(facts["labelled"]):
             shapes = (objects, n, 2), *[(objects, n)] * 3, *[(facts["found"],)] * 2
             expected |= {
-                name: Expected(np.floating, shape) for name, shape in zip(_HELD_OUT, shapes, strict=True)
+                name: Expected(np.floating, shape, finite=name not in _HELD_OUT[:2])
+                for name, shape in zip(_HELD_OUT, shapes, strict=True)
             }
         for layer, count in zip(LAYERS, DIRECTIONS, strict=True):
             width = channels(network, layer)

@@ -3,7 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 
-from convcorr_jax.backbone import NETWORKS, Filters
+from convcorr_jax.annotation import AnnotationModel, heads
+from convcorr_jax.annotation import Calibration as AnnotationCalibration
+from convcorr_jax.annotation.calibration import HeldOut
+from convcorr_jax.annotation.methods import MEMBERS, Task, TwoStages
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
+from convcorr_jax.backbone import NETWORKS, Filters, channels
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.keypoints import Calibration, Detectors, KeypointModel, SiftCells
 from convcorr_jax.linear.ridge import Ridge
@@ -23,6 +28,33 @@ def keypoint_model(fingerprint: str = "of tests") -> KeypointModel:
         points=rng.uniform(100, 500, (4, 2, 2)),
         basis=rng.normal(0, 0.01, (9216, 2)).astype(np.float16),
     )
+
+
+def annotation_model() -> AnnotationModel:
+    """Return random heads of two stages, of four points."""
+    rng, maps = np.random.default_rng(0), [channels(NETWORKS["vgg16"], layer) for layer in LAYERS]
+    directions = tuple(
+        Directions(np.zeros(width, np.float32), rng.normal(0, 0.1, (width, count)).astype(np.float32))
+        for width, count in zip(maps, DIRECTIONS, strict=True)
+    )
+    names, mean = ("nose", "l_ear", "r_ear", "tail"), np.array([0.5j, -0.2, 0.2, -0.5j])
+    task = Task(
+        names=names, mean=mean, swaps=(0, 2, 1, 3), mirror=True, mirrored=False, angle_range=1.0, aspect=1.5,
+        spread=0.1, objects=1, least_score=-1.0, extract=Extractor(random_weights("vgg16"), directions),
+    )  # fmt: skip
+    params = tuple(
+        {
+            name: jnp.float32(rng.normal(0, 0.1, (MEMBERS, *shape)))
+            for name, shape in heads.shapes(design, DIRECTIONS, len(names)).items()
+        }
+        for design in TwoStages.designs
+    )
+    held_out = HeldOut(
+        ("a.png", "b.png"), np.array([100 * mean, 90 * mean + 5]), *rng.uniform(0, 1, (3, 2, 4)),
+        *rng.uniform(0, 1, (2, 3)),
+    )  # fmt: skip
+    method = TwoStages(task, (96, 128), 10, params, sizes_px=(30.0, 60.0))
+    return AnnotationModel(names, "mouse", ((0, 1), (0, 2)), method, AnnotationCalibration(), held_out)
 
 
 def landmark_model(fingerprint: str = "of tests", *, features: int = 4) -> LandmarkModel:

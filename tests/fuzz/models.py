@@ -6,11 +6,12 @@ import random
 
 import jax
 
+from convcorr_jax.annotation import AnnotationModel
 from convcorr_jax.io import load_fitted, save_fitted
 from convcorr_jax.keypoints import KeypointModel
 from convcorr_jax.pose import TrainedCascade, cascade
 from convcorr_jax.probes import LandmarkModel
-from tests.builders.fitted_models import keypoint_model, landmark_model
+from tests.builders.fitted_models import annotation_model, keypoint_model, landmark_model
 from tests.builders.pose_architectures import TINY
 from tests.fuzz.mutation import folder_target, mutated, mutated_archive, unzipped, zipped
 
@@ -40,5 +41,6 @@ TARGETS = [
         ("pose", TrainedCascade, _pose_model),
         ("keypoints", KeypointModel, keypoint_model),
         ("landmarks", LandmarkModel, landmark_model),
+        ("annotation", AnnotationModel, annotation_model),
     )
 ]
