@@ -36,6 +36,7 @@ _NETS = {
     "coarse net and spatial model": "coarse",
     "cascade": "cascade",
 }
+_NETWORKS = {"VGG16": "vgg16", "MobileNetV2": "mobilenet_v2", "`vit_s14`": "vit_s14", "AlexNet": "alexnet"}
 _GROUPS = ("all", "upright", "others", "other_scenes")
 _DETECTORS = ("sift", "sift_prior", "conv5", "conv5_prior")
 _FEATURES = {"pool5": "convnet", "pool5, tenfold augmentation": "convnet_augmented"}
@@ -110,11 +111,14 @@ PAGES: tuple[Table | Sentence, ...] = (
     _selection("image"),
     _selection("box"),
     *map(_defaults, ("image", "box", "jitter")),
-    Table(
-        _RESULTS,
-        "leaderboard/nearest/{row}/pck/{column}",
-        _ALPHAS,
-        {"VGG16": "vgg16", "MobileNetV2": "mobilenet_v2", "`vit_s14`": "vit_s14", "AlexNet": "alexnet"},
+    *(
+        Table(
+            _RESULTS,
+            f"{run}/{{row}}/pck/{{column}}",
+            _ALPHAS,
+            {f"{one}, {label}": name for one, name in _NETWORKS.items()},
+        )
+        for run, label in (("leaderboard/nearest", "nearest"), ("leaderboard_flow/flow", "flow"))
     ),
     Table(
         _RESULTS,
