@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Float
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.calibration import RIGHT, Calibration, HeldOut, best_threshold, calibrate
+from convcorr_jax.annotation.calibration import Calibration, HeldOut, best_threshold, calibrate
 from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
@@ -21,7 +21,7 @@ from convcorr_jax.annotation.methods import (
     frame_of,
     frame_size,
 )
-from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, find
+from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, compare
 from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
@@ -33,7 +33,6 @@ from convcorr_jax.annotation.shape import (
     is_chiral,
     mean_shape,
     mirror_shape,
-    points_of,
     shape_residual,
     swap_sides,
     symmetric,
@@ -389,7 +388,7 @@ def _continued(
 ) -> _Fit:
     """Let fitted heads learn from further examples, too, which they find first, so that these are held out."""
     sure = replace(previous.method.task, least_score=-np.inf)
-    found = _compare(unseen, replace(previous.method, task=sure))
+    found = compare(unseen, replace(previous.method, task=sure))
     held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
     task = replace(task, extract=previous.method.task.extract)
     planned = _plan(previous.method.name, task, examples, labelled=len(examples), share=_CONTINUED)
@@ -406,45 +405,8 @@ def _held_out(
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
         shorter, others = replace(planned, steps=planned.steps * 2 // 3), [without(w, held) for w in windows]
-        parts.append(_compare([examples[k] for k in held], shorter.fit(others, members=1, seed=seed)))
+        parts.append(compare([examples[k] for k in held], shorter.fit(others, members=1, seed=seed)))
     return HeldOut.join(parts)
-
-
-def _compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
-    """Compare what a method finds in labelled photographs with their labels."""
-    photographs = [Photograph(one.load, one.size) for one in examples]
-    found = find(photographs, fitted)
-    names, rows, scores, true = [], [], [], []
-    for example, shapes in zip(examples, found, strict=True):
-        for points in example.objects:
-            nearest, error = _nearest(shapes, points)
-            error = error / diameter(points) if diameter(points) > 0 else error * np.nan
-            names.append(example.name)
-            rows.append((points, error, nearest.confidence, nearest.absent))
-        scores += [shape.score for shape in shapes]
-        true += [float(_is_one_of(shape, example.objects)) for shape in shapes]
-    labels, errors, confidence, absent = map(np.array, zip(*rows, strict=True))
-    return HeldOut(tuple(names), labels, errors, confidence, absent, np.array(scores), np.array(true))
-
-
-def _nearest(
-    shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]
-) -> tuple[FoundShape, Float[np.ndarray, " n"]]:
-    """Return the found object that is nearest to a true one, and its errors."""
-    if not shapes:
-        none = np.zeros(len(points))
-        missed = np.where(np.isfinite(points), diameter(points), np.nan)
-        return FoundShape(points_of(points), none + 1e-3, none), missed
-    distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
-    best = int(np.argmin([np.nanmedian(each) for each in distances]))
-    return shapes[best], distances[best]
-
-
-def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) -> bool:
-    distances = (
-        np.nanmedian(np.abs(complex_of(shape.points) - each)) / max(diameter(each), 1.0) for each in objects
-    )
-    return any(distance < 3 * RIGHT for distance in distances)
 
 
 def _kept(path: Path, one: _Opened, labelled: LabelledPhotograph) -> FoundPhotograph:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Complex, Float
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
-from convcorr_jax.annotation.calibration import Calibration, HeldOut
+from convcorr_jax.annotation.calibration import RIGHT, Calibration, HeldOut
 from convcorr_jax.annotation.methods import (
     MEMBERS,
     SHAPES,
@@ -25,6 +26,7 @@ from convcorr_jax.annotation.methods import (
 )
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
+from convcorr_jax.annotation.stages import Example
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, cut
 from convcorr_jax.backbone import NETWORKS, channels
 from convcorr_jax.backbone.weights import load
@@ -56,6 +58,43 @@ def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundSh
         windows = (cut(one.load(), frame_of(one.size, frame), frame) for one in chunk)
         found += method.predict(chunk, method.task.extract(windows) if method.sees else ())
     return found
+
+
+def compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
+    """Compare what a method finds in labelled photographs with their labels."""
+    photographs = [Photograph(one.load, one.size) for one in examples]
+    found = find(photographs, fitted)
+    names, rows, scores, true = [], [], [], []
+    for example, shapes in zip(examples, found, strict=True):
+        for points in example.objects:
+            nearest, error = _nearest(shapes, points)
+            error = error / diameter(points) if diameter(points) > 0 else error * np.nan
+            names.append(example.name)
+            rows.append((points, error, nearest.confidence, nearest.absent))
+        scores += [shape.score for shape in shapes]
+        true += [float(_is_one_of(shape, example.objects)) for shape in shapes]
+    labels, errors, confidence, absent = map(np.array, zip(*rows, strict=True))
+    return HeldOut(tuple(names), labels, errors, confidence, absent, np.array(scores), np.array(true))
+
+
+def _nearest(
+    shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]
+) -> tuple[FoundShape, Float[np.ndarray, " n"]]:
+    """Return the found object that is nearest to a true one, and its errors."""
+    if not shapes:
+        none = np.zeros(len(points))
+        missed = np.where(np.isfinite(points), diameter(points), np.nan)
+        return FoundShape(points_of(points), none + 1e-3, none), missed
+    distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
+    best = int(np.argmin([np.nanmedian(each) for each in distances]))
+    return shapes[best], distances[best]
+
+
+def _is_one_of(shape: FoundShape, objects: Sequence[Complex[np.ndarray, " n"]]) -> bool:
+    distances = (
+        np.nanmedian(np.abs(complex_of(shape.points) - each)) / max(diameter(each), 1.0) for each in objects
+    )
+    return any(distance < 3 * RIGHT for distance in distances)
 
 
 @dataclass(frozen=True, eq=False)

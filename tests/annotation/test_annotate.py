@@ -11,6 +11,7 @@ from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from convcorr_jax.annotation import AnnotationModel, template
+from convcorr_jax.annotation.model import compare
 from convcorr_jax.annotation.shape import Similarity, swap_sides
 from convcorr_jax.annotation.template import match_template
 from convcorr_jax.backbone.weights import load
@@ -238,7 +239,7 @@ def test_heads_learn_on_from_further_examples(tmp_path, little):
     np.testing.assert_array_equal(after.held_out.errors[:5], before.held_out.errors)
     # The two are compared with their labels as the model before found them.
     seven, *_ = annotating._examples(read_labels(tmp_path / "examples.csv"), may_be_mirrored=True)
-    expected = annotating._compare(seven[5:], before.method)
+    expected = compare(seven[5:], before.method)
     np.testing.assert_allclose(after.held_out.errors[5:], expected.errors, atol=1e-3)
     # Without further examples, the same command finds the same again.
     assert annotating._unseen(seven, before) == seven[5:]
