@@ -26,6 +26,7 @@ from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
     MeanShape,
+    Similarity,
     complex_of,
     diameter,
     find_mirrored,
@@ -33,6 +34,7 @@ from convcorr_jax.annotation.shape import (
     is_chiral,
     mean_shape,
     mirror_shape,
+    shape_distance,
     shape_residual,
     swap_sides,
     symmetric,
@@ -65,6 +67,8 @@ _FILLS = 0.45
 # The median correlation of small copies was 0.89 for the frames of one camera, and at most 0.23 for other sets.
 _ONE_VIEW = 0.6
 _UPRIGHT = float(np.deg2rad(14))
+# Mean shapes whose distance is a larger share of the diameter are others, such as mirrored ones.
+_OTHER_SHAPE = 0.1
 # Points spread about the mean shape by this times its residual, within bounds.
 _SPREADS, _LEAST_SPREAD, _MOST_SPREAD = 2.5, 0.06, 0.2
 _UNKNOWN_RESIDUAL = 0.06
@@ -212,18 +216,20 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
     together = [one for some in shapes for one in some]
     swaps = swap_sides(labels.names, mean_shape(together).points)
     flags = find_mirrored(together, swaps) if may_be_mirrored else [False] * len(together)
-    shape = symmetric(mean_shape(unmirrored(together, flags, swaps)), swaps)
+    shape = mean_shape(unmirrored(together, flags, swaps))
     never = [name for name, point in zip(labels.names, shape.points, strict=True) if not np.isfinite(point)]
     if never:
         raise InputError(
             f"no example shows the point {never[0]!r}; label it once, or leave it out of the labels"
         )
+    shape = symmetric(shape, swaps)
     examples, left = [], iter(flags)
     for one, some, labelled in zip(opened, shapes, labels.photographs, strict=True):
         objects = [(each, next(left), own.mask) for each, own in zip(some, labelled.objects, strict=True)]
         usable = [each for each in objects if np.isfinite(each[0] + shape.points).any()]
         if usable:
-            example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps)
+            usual = float(np.median(shape.diameters))
+            example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps, usual=usual)
             masks = tuple(_mask_of_copy(mask, example.size) for *_, mask in usable)
             examples.append(example._replace(masks=masks, name=labelled.path.name))
     return examples, shape, swaps
@@ -238,12 +244,19 @@ def _mask_of_copy(mask: Bool[np.ndarray, "h w"] | None, size: tuple[int, int]) -
 
 def _example(
     photograph: Photograph, objects: Sequence[tuple[np.ndarray, bool]], mean: np.ndarray, swaps: Sequence[int],
-    *, weight: float = 1.0,
+    *, usual: float, weight: Float[np.ndarray, " n"] | float = 1.0,
 ) -> Example:  # fmt: skip
     means = mean, mirror_shape(mean, swaps)
     shapes, flags = zip(*objects, strict=True)
-    fits = tuple(fit_similarity(means[flag], shape) for shape, flag in objects)
+    fits = tuple(_fit(means[flag], shape, usual) for shape, flag in objects)
     return Example(photograph.load, photograph.size, shapes, fits, flags, (None,) * len(fits), weight)
+
+
+def _fit(mean: np.ndarray, shape: np.ndarray, usual: float) -> Similarity:
+    """Fit the mean; an object of which one place is known stands upright and has the usual diameter."""
+    if diameter(shape) > 0:
+        return fit_similarity(mean, shape)
+    return Similarity(complex(usual), fit_similarity(usual * mean, shape).b)
 
 
 def _task(
@@ -260,7 +273,9 @@ def _task(
     )
     frame = frame_size(aspect, WHOLE_PX)
     sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
-    expected = _UNKNOWN_RESIDUAL if np.isnan(residual) else residual
+    distances = [shape_distance(shape.points, one) for one in unmirrored(shapes, flags, swaps)]
+    known = [one for one in distances if not np.isnan(one)]
+    expected = max(_UNKNOWN_RESIDUAL if np.isnan(residual) else residual, float(np.median(known or [0.0])))
     task = Task(
         names=names,
         mean=shape.points,
@@ -305,12 +320,7 @@ def _from_few(
     method: str | None, seed: int,
 ) -> Method:  # fmt: skip
     """Fit heads to the examples and to the best of what a template and flow found."""
-    trusted = []
-    for number in np.argsort([-shape.score for shape in first])[: max(1, round(_TRUSTED * len(first)))]:
-        points, is_mirrored = complex_of(first[number].points), first[number].mirrored
-        if diameter(points) > 0:
-            objects = [(points, is_mirrored)]
-            trusted.append(_example(copies[number], objects, task.mean, task.swaps, weight=_TRUSTED_WEIGHT))
+    trusted = _trusted(task, copies, first)
     mirrored = any(flag for example in (*examples, *trusted) for flag in example.mirrored)
     task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
     times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
@@ -320,6 +330,18 @@ def _from_few(
     planned = _plan(name, task, everything, labelled=len(examples))
     windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))
     return planned.fit(windows, seed=seed)
+
+
+def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShape]) -> list[Example]:
+    """Return the best of what a template found as examples; of points that it lacks nothing is known."""
+    trusted, carried = [], [shape.absent == 0 for shape in first]
+    scores = [np.log(s.confidence[own].clip(1e-3)).mean() for s, own in zip(first, carried, strict=True)]
+    for number in np.argsort(-np.array(scores))[: max(1, round(_TRUSTED * len(first)))]:
+        points, is_mirrored = complex_of(first[number].points), first[number].mirrored
+        if diameter(points) > 0:
+            objects, weight = [(points, is_mirrored)], _TRUSTED_WEIGHT * carried[number]
+            trusted.append(_example(copies[number], objects, task.mean, task.swaps, usual=1.0, weight=weight))
+    return trusted
 
 
 def _entrants(task: Task, residual: float) -> list[str]:
@@ -368,19 +390,28 @@ def _unseen(examples: Sequence[Example], previous: AnnotationModel | None) -> li
     """Return the examples that a model did not learn from; none if they lack some that it learned from."""
     if previous is None or previous.held_out is None:
         return []
-    seen, objects = previous.held_out, [(e.name, points) for e in examples for points in e.objects]
-    unseen = [e for e in examples if not all(seen.has(e.name, points) for points in e.objects)]
-    return unseen if sum(seen.has(*each) for each in objects) >= len(seen.photographs) else []
+    seen = [[previous.held_out.has(e.name, points) for points in e.objects] for e in examples]
+    unseen = [e for e, known in zip(examples, seen, strict=True) if not any(known)]
+    whole = all(all(known) or not any(known) for known in seen)
+    return unseen if whole and sum(map(sum, seen)) >= len(previous.held_out.photographs) else []
 
 
 def _goes_on(previous: Method, task: Task, names: Sequence[str]) -> bool:
-    """Return whether a fitted method is one of these names, and for the same task but for its numbers."""
-    before = previous.task
-    same = all(
-        getattr(before, field) == getattr(task, field) for field in ("names", "mirror", "mirrored", "objects")
-    )
-    turned = (before.angle_range >= np.pi) == (task.angle_range >= np.pi)
-    return same and turned and previous.name in names and previous.name != PersonCascade.name
+    """Return whether a fitted method is one of these names, and for the same task but for its numbers.
+
+    The mean shape is about the same and, unless objects are turned by all angles, has the same direction.
+    """
+    before, fields = previous.task, ("names", "swaps", "mirror", "mirrored", "objects")
+    if previous.name not in names or any(getattr(before, one) != getattr(task, one) for one in fields):
+        return False
+    if previous.name == TwoStages.name and shape_distance(task.mean, before.mean) > _OTHER_SHAPE:
+        return False
+    angles = [before.angle_range, task.angle_range]
+    return min(angles) >= np.pi or (max(angles) < np.pi and abs(_turn(task.mean, before.mean)) < _UPRIGHT)
+
+
+def _turn(mean: np.ndarray, before: np.ndarray) -> float:
+    return float(np.angle(fit_similarity(mean, before).a))
 
 
 def _continued(
@@ -390,12 +421,25 @@ def _continued(
     sure = replace(previous.method.task, least_score=-np.inf)
     found = compare(unseen, replace(previous.method, task=sure))
     held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
-    task = replace(task, extract=previous.method.task.extract)
+    turn = np.exp(1j * _turn(task.mean, sure.mean))
+    task = replace(task, mean=task.mean * turn, extract=sure.extract)
+    examples = [
+        _turned(one, turn) for one in sorted(examples, key=lambda one: all(one is not new for new in unseen))
+    ]
     planned = _plan(previous.method.name, task, examples, labelled=len(examples), share=_CONTINUED)
     windows = planned.windows(examples, count=_count(examples) // 2, rng=np.random.default_rng(seed))
     fitted = _fitted(replace(planned, params=previous.method.params), windows, held, seed)
     chosen = (Comparison(planned.name, held.right, chosen=True),)
     return fitted._replace(comparisons=chosen, learned=len(unseen))
+
+
+def _turned(example: Example, turn: complex) -> Example:
+    """Return an example with the fits of a mean shape that is turned."""
+    fits = tuple(
+        fit._replace(a=fit.a * (turn if flag else turn.conjugate()))
+        for fit, flag in zip(example.fits, example.mirrored, strict=True)
+    )
+    return example._replace(fits=fits)
 
 
 def _held_out(

@@ -15,6 +15,7 @@ from convcorr_jax.annotation.shape import (
     Similarity,
     complex_of,
     fit_robustly,
+    fit_similarity,
     mirror_shape,
     points_of,
     share_outside,
@@ -283,6 +284,7 @@ class TwoStages(FittedHeads):
         exactly = stages.draw_around(
             examples, _EXACT_SIDE, _EXACT_PX, _EXACT_JITTER, count=count,
             mirror=None if task.mirrored else task.mirror, upright=True, elsewhere=False, rng=rng,
+            twice=float(np.angle(fit_similarity(mirror_shape(task.mean, task.swaps), task.mean).a)),
         )  # fmt: skip
         return tuple(
             stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)

@@ -66,11 +66,11 @@ def compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
     found = find(photographs, fitted)
     names, rows, scores, true = [], [], [], []
     for example, shapes in zip(examples, found, strict=True):
-        for points in example.objects:
-            nearest, error = _nearest(shapes, points)
-            error = error / diameter(points) if diameter(points) > 0 else error * np.nan
+        for points, fit in zip(example.objects, example.fits, strict=True):
+            size = diameter(points) or abs(fit.a)
+            nearest, error = _nearest(shapes, points, size)
             names.append(example.name)
-            rows.append((points, error, nearest.confidence, nearest.absent))
+            rows.append((points, error / size, nearest.confidence, nearest.absent))
         scores += [shape.score for shape in shapes]
         true += [float(_is_one_of(shape, example.objects)) for shape in shapes]
     labels, errors, confidence, absent = map(np.array, zip(*rows, strict=True))
@@ -78,12 +78,12 @@ def compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
 
 
 def _nearest(
-    shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"]
+    shapes: Sequence[FoundShape], points: Complex[np.ndarray, " n"], size: float
 ) -> tuple[FoundShape, Float[np.ndarray, " n"]]:
-    """Return the found object that is nearest to a true one, and its errors."""
+    """Return the found object that is nearest to a true one, and its errors; its size, if there is none."""
     if not shapes:
         none = np.zeros(len(points))
-        missed = np.where(np.isfinite(points), diameter(points), np.nan)
+        missed = np.where(np.isfinite(points), size, np.nan)
         return FoundShape(points_of(points), none + 1e-3, none), missed
     distances = [np.abs(complex_of(shape.points) - points) for shape in shapes]
     best = int(np.argmin([np.nanmedian(each) for each in distances]))
@@ -128,9 +128,10 @@ class AnnotationModel:
         """Return a shape of a copy in its photograph's own pixels, with calibrated probabilities and radii."""
         points, absent = to_copy.inverse(shape.points), shape.absent >= self.calibration.absent
         confidence = np.where(absent, shape.absent, self.calibration.right(shape.confidence))
-        radius = self.calibration.radius(shape.confidence) * diameter(complex_of(points))
+        kept = points[~absent] if np.sum(~absent) > 1 else points
+        radius = self.calibration.radius(shape.confidence) * diameter(complex_of(kept))
         score = float(np.exp(shape.score))
-        return FoundObject(points, confidence, coords.tight_box(points), score, radius, absent)
+        return FoundObject(points, confidence, coords.tight_box(kept), score, radius, absent)
 
     def to_fitted(self) -> Fitted:
         """Return the heads and the projections in half precision, and everything else as facts."""

@@ -24,7 +24,9 @@ _ITERATIONS = 20
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
-_NEVER, _ALIKE = 1e6, 0.15
+# What separates the parts of a name, such as lEye, that are written without a space.
+_JOINT = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+_NEVER, _ALIKE, _PAIRED_SHARE = 1e6, 0.15, 0.85
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -183,14 +185,15 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
     and numbers alone may tell sides. If there are points of two sides, those whose names are alike but for
     sides and numbers are also paired by their places: each with the nearest one in the mirrored mean shape,
     which is fitted to the shape by a similarity. These pairs are kept if they reduce the residual of the
-    mirrored shape to less than 0.6 of it.
+    mirrored shape to less than 0.85 of it.
 
     >>> swap_sides(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"], np.arange(6) * 1j)
     (0, 2, 1, 4, 3, 5)
     """
-    lower = [name.lower() for name in names]
+    lower = [re.sub(_JOINT, "_", name).lower() for name in names]
     partners = [re.sub(_SIDE, lambda match: _SIDES[match[0]], name) for name in lower]
-    by_name = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
+    found = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
+    by_name = [one if found[one] == k else k for k, one in enumerate(found)]
     own, other = ([re.sub(r"\d+", "", one) for one in each] for each in (lower, partners))
     alike = np.array([[one == stem for one in own] for stem in other])
     if all(own[k] == other[k] or not alike[k].any() for k in range(len(own))) or not np.isfinite(mean).all():
@@ -203,10 +206,10 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
         by_place, before = optimize.linear_sum_assignment(squares)[1].tolist(), by_place
         if by_place == before:
             break
-    found = [one for k, one in enumerate(by_place) if alike[k, one] and by_place[one] == k]
-    by_residual = _residual(mean, mirror_shape(mean, by_place))
-    better = by_residual < _MIRRORED_SHARE * _residual(mean, mirror_shape(mean, by_name))
-    return tuple(by_place if better and len(found) == len(names) else by_name)
+    pairs = [one for k, one in enumerate(by_place) if alike[k, one] and by_place[one] == k]
+    by_residual = shape_distance(mean, mirror_shape(mean, by_place))
+    better = by_residual < _PAIRED_SHARE * shape_distance(mean, mirror_shape(mean, by_name))
+    return tuple(by_place if better and len(pairs) == len(names) else by_name)
 
 
 def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:
@@ -217,7 +220,7 @@ def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:
     says where the points of others are.
     """
     mirrored = mirror_shape(shape.points, swaps)
-    if tuple(swaps) == tuple(range(len(swaps))) or not _residual(shape.points, mirrored) < _ALIKE:
+    if tuple(swaps) == tuple(range(len(swaps))) or not shape_distance(shape.points, mirrored) < _ALIKE:
         return shape
     twice = float(np.angle(fit_similarity(mirrored, shape.points).a))
     tilt = twice / 2 if abs(twice / 2) < _WIDE_ANGLE else 0.0
@@ -237,9 +240,9 @@ def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[i
     for _ in range(3):
         flags = []
         for shape in shapes:
-            plain = _residual(mean, shape)
+            plain = shape_distance(mean, shape)
             flags.append(
-                plain > _UNLIKE and _residual(mean, mirror_shape(shape, swaps)) < _MIRRORED_SHARE * plain
+                plain > _UNLIKE and shape_distance(mean, mirror_shape(shape, swaps)) < _MIRRORED_SHARE * plain
             )
         mean = mean_shape(unmirrored(shapes, flags, swaps)).points
     return [not flag for flag in flags] if 2 * sum(flags) > len(flags) else flags
@@ -247,7 +250,7 @@ def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[i
 
 def is_chiral(mean: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> bool:
     """Return whether a shape differs from its mirrored copy."""
-    return _residual(mean, mirror_shape(mean, swaps)) > _UNLIKE
+    return shape_distance(mean, mirror_shape(mean, swaps)) > _UNLIKE
 
 
 def unmirrored(
@@ -257,7 +260,7 @@ def unmirrored(
     return [mirror_shape(one, swaps) if flag else one for one, flag in zip(shapes, flags, strict=True)]
 
 
-def _residual(mean: Complex[np.ndarray, " n"], shape: Complex[np.ndarray, " n"]) -> float:
+def shape_distance(mean: Complex[np.ndarray, " n"], shape: Complex[np.ndarray, " n"]) -> float:
     """Return the root of the mean squared distance from the fitted mean, as a share of the shape's diameter.
 
     It is NaN with fewer than three points in common, or with all at one place.
@@ -279,6 +282,6 @@ def shape_residual(shapes: Sequence[Complex[np.ndarray, " n"]]) -> float:
     for place, shape in enumerate(shapes):
         others = [other for number, other in enumerate(shapes) if number != place]
         if any(diameter(other) > 0 for other in others):
-            residuals.append(_residual(mean_shape(others).points, shape))
+            residuals.append(shape_distance(mean_shape(others).points, shape))
     known = [one for one in residuals if not np.isnan(one)]
     return float(np.median(known)) if known else float("nan")

@@ -27,8 +27,8 @@ class Example(NamedTuple):
     """Which objects are mirrored copies."""
     masks: tuple[Bool[np.ndarray, "_ _"] | None, ...]
     """The pixels of each object, where they are known."""
-    weight: float = 1.0
-    """How much the labels count: less than 1 for those that a method found itself."""
+    weight: Float[np.ndarray, " n"] | float = 1.0
+    """How much the labels of points count: less than 1 if a method found them, and 0 if they are unknown."""
     name: str = ""
     """Of the file, if it was labelled."""
 
@@ -78,7 +78,7 @@ def _angle(rng: np.random.Generator, spread: float) -> float:
 
 def draw_around(
     examples: Sequence[Example], side: int, object_px: Sequence[float] | float, jitter: Jitter, *, count: int,
-    mirror: bool | None, upright: bool, elsewhere: bool, rng: np.random.Generator,
+    mirror: bool | None, upright: bool, elsewhere: bool, rng: np.random.Generator, twice: float = 0.0,
 ) -> list[Draw]:  # fmt: skip
     """Draw square windows around objects, which have a diameter of ``object_px`` in them.
 
@@ -86,6 +86,8 @@ def draw_around(
         mirror: mirror every second window at random; if None, those of objects that are mirrored copies.
         upright: remove the object's own angle; else windows turn within the jitter's angle.
         elsewhere: shift windows by up to a third of their side, and take some at random places.
+        twice: the angle from the mirrored mean shape to the mean shape, by which upright windows of mirrored
+            objects are turned.
     """
     draws = []
     for number in (k % len(examples) for k in range(count)):
@@ -94,14 +96,15 @@ def draw_around(
         fit = example.fits[place]
         wanted = object_px if isinstance(object_px, int | float) else object_px[number] * abs(fit.a)
         scale = wanted / abs(fit.a) * np.exp(rng.uniform(-jitter.stretch, jitter.stretch))
+        mirrored = example.mirrored[place] if mirror is None else mirror and rng.random() < 0.5
         turn = _angle(rng, jitter.angle) + (np.angle(fit.a) if upright else 0)
+        turn += twice if upright and mirrored and mirror is not None else 0
         if elsewhere and rng.random() < _ELSEWHERE:
             center = complex(rng.uniform(0, example.size[1]), rng.uniform(0, example.size[0]))
         elif elsewhere:
             center = fit.b + complex(*rng.uniform(-0.3, 0.3, 2)) * side / scale
         else:
             center = fit.b + abs(fit.a) * complex(*rng.normal(0, jitter.shift, 2))
-        mirrored = example.mirrored[place] if mirror is None else mirror and rng.random() < 0.5
         draws.append(Draw(number, centered(center, turn, scale, side), mirrored))
     return draws
 
@@ -130,7 +133,8 @@ def render(
             if draw.mirrored:
                 here = (here * (-1, 1) + (size[1] - 1, 0))[list(swaps)]
             cells[row, place] = cells_of(here)
-        known[row] = examples[draw.example].weight
+        weights = np.broadcast_to(examples[draw.example].weight, n)
+        known[row] = weights[list(swaps)] if draw.mirrored else weights
         shown.append(change_light(window[:, ::-1] if draw.mirrored else window, rng))
     features = extract(shown)
     back = np.argsort(order)

@@ -128,16 +128,17 @@ def _own_cells(turn: Similarity, mask: Bool[np.ndarray, "_ _"]) -> Bool[np.ndarr
 
 
 def _hull(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: float) -> Bool[np.ndarray, "h w"]:
-    """Return the cells of a template within the dilated hull of the points."""
+    """Return the cells of a template within the dilated hull of the points; all, if none is."""
     known = points[np.isfinite(points)]
     circle = _DILATION * diameter_px * np.exp(2j * np.pi * np.arange(16) / 16)
     around = points_of(turn.move((known[:, None] + circle).ravel()))
     count = _SIDE // 8
     cells = coords.cell_grid((count, count)) * 8 + 3.5
     try:
-        return (Delaunay(around).find_simplex(cells.reshape(-1, 2)) >= 0).reshape(count, count)
+        inside = (Delaunay(around).find_simplex(cells.reshape(-1, 2)) >= 0).reshape(count, count)
     except QhullError:
         return np.ones((count, count), bool)
+    return inside if inside.any() else ~inside
 
 
 def _describe(windows: np.ndarray, weights: Weights) -> Float[np.ndarray, "b h w c"]:

@@ -98,8 +98,8 @@ class Annotate:
 
         if self.points:
             return pair_labels(self.examples, self.points)
-        folder = next((path for path in self.photographs if path.is_dir()), None)
-        return merge([read_labels(path, photographs=folder) for path in self.examples])
+        folders = [path for path in self.photographs if path.is_dir()]
+        return merge([read_labels(path, photographs=folders) for path in self.examples])
 
     def _write(self, annotations: "Annotations") -> None:
         from convcorr_jax import labels, report

@@ -1,8 +1,9 @@
 """The door to labels: which format a file has, where its photographs are, and labels of several files.
 
 A photograph is searched by its path as the file states it, against the folder of the file, against the user's
-folder of photographs, and against the current folder; then by ever fewer of its last parts, down to its name,
-against the first two. A name that Label Studio gave to an upload has its prefix removed.
+folders of photographs, and against the current folder; then by ever fewer of its last parts, down to its name,
+against all but the last, also if the first of these parts is the name of the folder. A name that Label Studio
+gave to an upload has its prefix removed.
 """
 
 import json
@@ -30,7 +31,7 @@ _UPLOAD = re.compile(r"[0-9a-f]{8}-")
 _BEYOND = 0.05
 
 
-def read_labels(path: str | Path, *, photographs: Path | None = None) -> Labels:
+def read_labels(path: str | Path, *, photographs: Sequence[Path] = ()) -> Labels:
     """Read labelled photographs of any format of this room, which is recognised by its content.
 
     The formats are the table ``photograph,object,name,x,y`` of `convcorr keypoints`, COCO's annotations of
@@ -39,7 +40,7 @@ def read_labels(path: str | Path, *, photographs: Path | None = None) -> Labels:
     edges by at most a twentieth of the photograph's width or height are absent.
 
     Args:
-        photographs: a folder in which photographs are searched that are not found from the file's own folder.
+        photographs: folders in which photographs are searched that are not found from the file's own folder.
 
     Raises:
         InputError: the file is missing, empty, too large or of no such format; a photograph is missing, has
@@ -48,7 +49,7 @@ def read_labels(path: str | Path, *, photographs: Path | None = None) -> Labels:
     """
     path = Path(path)
     files = tables.collected_data(path) if path.is_dir() else [path]
-    labels = merge([_read(one, [one.parent, *([photographs] if photographs else [])]) for one in files])
+    labels = merge([_read(one, [one.parent, *photographs]) for one in files])
     if not labels.photographs or not labels.names:
         raise InputError(f"{path} has no labelled photograph")
     return labels
@@ -129,7 +130,12 @@ def _locate(folders: Sequence[Path], stated: str, size: Sequence[float] | None) 
     if parts and _UPLOAD.match(parts[-1]):
         endings.append([parts[-1][9:]])
     candidates = [*(folder / stated for folder in folders), Path(stated)]
-    candidates += [folder.joinpath(*ending) for ending in endings for folder in folders]
+    candidates += [
+        folder.joinpath(*parts)
+        for ending in endings
+        for folder in folders
+        for parts in (ending, *([ending[1:]] if ending[1:] and ending[0] == folder.name else []))
+    ]
     others = []
     for path in filter(os.path.isfile, candidates):
         found = image_size(path, upright=True)

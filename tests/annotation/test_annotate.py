@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from dataclasses import replace
 from importlib import import_module
 
@@ -10,9 +11,13 @@ import pytest
 from PIL import ExifTags
 from PIL import Image as PillowImage
 
-from convcorr_jax.annotation import AnnotationModel, template
+from convcorr_jax import coords
+from convcorr_jax.annotation import AnnotationModel, Calibration, template
+from convcorr_jax.annotation.methods import FoundShape
 from convcorr_jax.annotation.model import compare
-from convcorr_jax.annotation.shape import Similarity, swap_sides
+from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, shape_distance, swap_sides
+from convcorr_jax.annotation.shape import points_of as points_of_
+from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
@@ -20,7 +25,7 @@ from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
 from convcorr_jax.keypoints import FACE, KeypointModel
 from convcorr_jax.labels import LabelledObject, LabelledPhotograph, Labels, read_labels
 from tests.builders.command_line import assert_refused, needs_weights, run
-from tests.builders.fitted_models import keypoint_model
+from tests.builders.fitted_models import annotation_model, keypoint_model
 from tests.builders.pasted_objects import NAMES, learning_little, paste_objects, write_labels
 
 pytestmark = needs_weights
@@ -176,6 +181,101 @@ def test_only_the_cells_of_a_mask_count():
     assert template._own_cells(Similarity(1 + 0j, 0j), mask & False).all()
     half = annotating._mask_of_copy(mask, (60, 80))
     assert half.mean() == pytest.approx(mask.mean(), abs=0.02)
+
+
+def test_the_template_of_a_small_object_has_cells():
+    points = np.array([0, 2 + 1j, 5j]) + 200 + 150j
+    for angle in np.linspace(-np.pi, np.pi, 13):
+        mask = template._hull(Similarity(0.5 * np.exp(1j * angle), 3 + 2j), points, 5.0)
+        assert mask.any()
+
+
+def labels_of(folder, objects, names=NAMES):
+    """Labels of blank photographs, each of which shows one object."""
+    labelled = []
+    for number, points in enumerate(objects):
+        write_image(folder / f"{number}.png", np.zeros((300, 300, 3), np.uint8))
+        labelled.append(LabelledPhotograph(folder / f"{number}.png", (LabelledObject(points_of_(points)),)))
+    return Labels(names, tuple(labelled))
+
+
+def test_an_object_of_one_known_point_has_the_usual_size(tmp_path):
+    shape = np.array([0, 60, 20 + 50j, 30j])
+    objects = [size * shape + 20 + 20j for size in (0.9, 1, 1.1)]
+    alone = np.where(np.arange(4) == 2, objects[1], np.nan)
+    examples, mean, _ = annotating._examples(labels_of(tmp_path, [*objects, alone]), may_be_mirrored=False)
+    *sizes, last = [abs(example.fits[0].a) for example in examples]
+    assert last == pytest.approx(np.median(sizes))
+    assert examples[3].fits[0].move(mean.points)[2] == pytest.approx(alone[2])
+
+
+def test_points_that_the_template_lacks_are_unknown(tmp_path):
+    shape = np.array([0, 60, 20 + 50j, 30j]) + 40 + 40j
+    labels = labels_of(tmp_path, [shape, np.where(np.arange(4) == 3, np.nan, shape)])
+    examples, mean, swaps = annotating._examples(labels, may_be_mirrored=False)
+    copies = [annotating.Photograph(one.load, one.size) for one in examples] * 4
+    task, _ = annotating._task(NAMES, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=None)
+    lacking = np.array([0.0, 0, 0, 1])
+    first = [
+        FoundShape(points_of_(shape), np.array([sure, sure, sure, 0 if k < 4 else sure]), lacking * (k < 4))
+        for k, sure in enumerate([0.9, 0.3, 0.8, 0.1, 0.95, 0.2, 0.3, 0.2])
+    ]
+    seen = annotating._trusted(task, copies, first)
+    assert sorted(map(str, (np.sign(one.weight) for one in seen))) == ["[1. 1. 1. 0.]"] * 2 + ["[1. 1. 1. 1.]"]
+    windows = render(
+        [seen[-1]._replace(weight=np.array([0.5, 0.5, 0.25, 0]))], [Draw(0, Similarity(1, 0), True)], (64, 64),
+        task.extract, swaps=(0, 2, 1, 3), rng=np.random.default_rng(0),
+    )  # fmt: skip
+    np.testing.assert_array_equal(windows.targets.known, [[0.5, 0.25, 0.5, 0]])
+
+
+def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
+    # All look to one side, so that the symmetric mean is none of them.
+    aside = np.array([30, -25 + 60j, 55 + 60j, 5 + 120j]) + 90 + 20j
+    names = ("nose", "l_ear", "r_ear", "chin")
+    examples, mean, swaps = annotating._examples(
+        labels_of(tmp_path, [aside, aside + 5, aside * 1.01], names), may_be_mirrored=True
+    )
+    copies = [annotating.Photograph(one.load, one.size) for one in examples]
+    task, residual = annotating._task(
+        names, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=None
+    )
+    distance = shape_distance(mean.points, aside)
+    assert residual < 0.01 < distance
+    assert task.spread == pytest.approx(max(2.5 * distance, 0.06))
+
+
+def test_absent_points_are_not_in_the_box_nor_in_the_radius():
+    calibration = Calibration(spread=(np.log(0.1), 0.0), quantiles=(1.0,) * 4)
+    model = replace(annotation_model(), calibration=calibration)
+    points = np.array([[100.0, 100], [140, 130], [110, 120], [700, 500]])
+    shape = FoundShape(points, np.full(4, 0.9), np.array([0, 0, 0, 0.98]))
+    found = model.object_of(shape, coords.resize((600, 800), (600, 800)))
+    assert tuple(found.box) == (100, 100, 140, 130)
+    np.testing.assert_allclose(found.radius_px, 5)
+
+
+def test_an_object_of_one_known_point_has_an_error(tmp_path, monkeypatch):
+    shape = np.array([0, 60, 20 + 50j, 30j]) + 20 + 20j
+    alone = np.where(np.arange(4) == 2, shape, np.nan)
+    examples, *_ = annotating._examples(labels_of(tmp_path, [shape, alone]), may_be_mirrored=False)
+    found = FoundShape(points_of_(shape + 6), np.full(4, 0.5), np.zeros(4))
+    monkeypatch.setattr(sys.modules["convcorr_jax.annotation.model"], "find", lambda *_: [[found], []])
+    held = compare(examples, annotation_model().method)
+    size = abs(examples[0].fits[0].a)
+    np.testing.assert_allclose(held.errors, [[6 / size] * 4, [np.nan, np.nan, 1, np.nan]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("flag", [False, True])
+def test_fits_of_a_turned_mean_are_at_the_same_places(tmp_path, flag):
+    shape, swaps = np.array([0, 60, 20 + 50j, 30j]) + 20 + 20j, (0, 2, 1, 3)
+    mean = mean_shape([shape]).points
+    photograph = annotating.Photograph(lambda: None, (200, 200))
+    before = annotating._example(photograph, [(shape, flag)], mean, swaps, usual=1.0)
+    after = annotating._turned(before, np.exp(0.9j))
+    means = [mirror_shape(one, swaps) if flag else one for one in (mean, mean * np.exp(0.9j))]
+    moved = [one.fits[0].move(own) for one, own in zip((before, after), means, strict=True)]
+    np.testing.assert_allclose(*moved)
 
 
 def flipped(path, points):

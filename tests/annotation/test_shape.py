@@ -14,6 +14,7 @@ from convcorr_jax.annotation.shape import (
     swap_sides,
     symmetric,
 )
+from convcorr_jax.annotation.stages import Example, Jitter, draw_around
 from convcorr_jax.errors import InputError
 
 
@@ -165,3 +166,36 @@ def test_the_mean_of_a_shape_and_its_mirrored_copy_is_symmetric_and_upright():
     assert symmetric(long, swaps) is long
     lying = symmetric(mean_shape([aside * np.exp(-0.3j) * 1j]), swaps)
     assert lying.angles == pytest.approx([0], abs=1e-9)
+
+
+def test_sides_are_read_from_names_in_one_word():
+    names = ["lEye", "rEye", "earL", "earR", "LFoot", "RFoot", "Rear", "Leg"]
+    assert swap_sides(names, np.arange(8) * 1j) == (1, 0, 3, 2, 5, 4, 6, 7)
+    # Of two points with the name of one partner, the first has it.
+    assert swap_sides(["L_eye", "l_eye", "r_eye"], np.arange(3) * 1j) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.4, 0.8])
+def test_numbered_points_are_paired_in_a_face_that_looks_aside(yaw):
+    names = [f"{side}_eye_{k}" for side in ("left", "right") for k in (0, 1)] + ["nose", "mouth_0", "mouth_1"]
+    across = np.array([-35.0, -15, 15, 35, 0, -20, 20])
+    down, depth = np.array([0.0, 0, 0, 0, 35, 60, 60]), np.array([0.0, 5, 5, 0, 30, 12, 12])
+    seen = across * np.cos(yaw) + depth * np.sin(yaw) + 1j * down
+    assert swap_sides(names, seen) == (3, 2, 1, 0, 4, 6, 5)
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.1, -2.5])
+def test_upright_windows_of_mirrored_objects_are_upright(turn, rng):
+    swaps, front = (0, 2, 1, 3), np.array([0j, -10 + 20j, 10 + 20j, 40j])
+    mean = mean_shape([front]).points * np.exp(1j * turn)
+    points = 50 * np.exp(0.7j) * mean + 90 + 80j
+    example = Example(lambda: None, (200, 200), (points,), (fit_similarity(mean, points),), (False,), (None,))
+    draws = draw_around(
+        [example], 96, 60, Jitter(0, 0, 0), count=20, mirror=True, upright=True, elsewhere=False, rng=rng,
+        twice=float(np.angle(fit_similarity(mirror_shape(mean, swaps), mean).a)),
+    )  # fmt: skip
+    assert {draw.mirrored for draw in draws} == {False, True}
+    for draw in draws:
+        shown = draw.to_window.move(points)
+        shown = 95 - shown[list(swaps)].conj() if draw.mirrored else shown
+        np.testing.assert_allclose(shown, 60 * mean + complex(47.5, 47.5), atol=1e-6)

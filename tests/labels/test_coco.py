@@ -40,7 +40,7 @@ def test_what_is_written_is_read_and_is_coco(tmp_path):
     assert ("score" in first, second["score"]) == (False, 0.75)
     # CVAT keeps no folder: names suffice with that of the photographs.
     path.write_text(json.dumps({**stated, "info": {}}))
-    assert_read(read_labels(path, photographs=tmp_path / "photos"), truth)
+    assert_read(read_labels(path, photographs=[tmp_path / "photos"]), truth)
     module = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
     read_by_it = module.COCO(str(path))
     one = read_by_it.loadAnns(read_by_it.getAnnIds(imgIds=[2]))[0]

@@ -30,13 +30,24 @@ def test_photographs_are_searched_from_the_longest_path_on(tmp_path, monkeypatch
     table = tmp_path / "labels" / "t.csv"
     table.write_text(TABLE.replace("a.png", "x/y/a.png"))
     for place in ("labels/x/y", "photos/x/y", "here/x/y", "photos/y", "labels", "photos"):
-        labels = read_labels(table, photographs=tmp_path / "photos")
+        labels = read_labels(table, photographs=[tmp_path / "photos"])
         assert labels.photographs[0].path.resolve() == tmp_path / place / "a.png"
         (tmp_path / place / "a.png").unlink()
     with pytest.raises(
         InputError, match=r"t\.csv: the photograph 'x/y/a\.png' is not in .*labels nor in .*photos$"
     ):
-        read_labels(table, photographs=tmp_path / "photos")
+        read_labels(table, photographs=[tmp_path / "photos"])
+
+
+def test_photographs_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for folder in ("q", "r", "labels"):
+        photographs(tmp_path / folder)
+    table = tmp_path / "labels" / "t.csv"
+    (tmp_path / "labels" / "a.png").unlink()
+    for folder in ("q", "r"):
+        table.write_text(TABLE.replace("a.png", f"labeled-data/{folder}/a.png"))
+        labels = read_labels(table, photographs=[tmp_path / "q", tmp_path / "r"])
+        assert labels.photographs[0].path == tmp_path / folder / "a.png"
 
 
 def test_sizes_are_those_of_the_upright_photograph(tmp_path):
