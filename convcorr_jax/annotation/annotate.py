@@ -418,11 +418,11 @@ def _continued(
     previous: AnnotationModel, task: Task, examples: Sequence[Example], unseen: Sequence[Example], *, seed: int
 ) -> _Fit:
     """Let fitted heads learn from further examples, too, which they find first, so that these are held out."""
-    sure = replace(previous.method.task, least_score=-np.inf)
-    found = compare(unseen, replace(previous.method, task=sure))
+    before = replace(previous.method.task, least_score=-np.inf)
+    found = compare(unseen, replace(previous.method, task=before))
     held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
-    turn = np.exp(1j * _turn(task.mean, sure.mean))
-    task = replace(task, mean=task.mean * turn, extract=sure.extract)
+    turn = np.exp(1j * _turn(task.mean, before.mean))
+    task = replace(task, mean=task.mean * turn, extract=before.extract)
     examples = [
         _turned(one, turn) for one in sorted(examples, key=lambda one: all(one is not new for new in unseen))
     ]
