@@ -118,7 +118,11 @@ PAGES: tuple[Table | Sentence, ...] = (
             _ALPHAS,
             {f"{one}, {label}": name for one, name in _NETWORKS.items()},
         )
-        for run, label in (("leaderboard/nearest", "nearest"), ("leaderboard_flow/flow", "flow"))
+        for run, label in (
+            ("leaderboard/nearest", "nearest"),
+            ("leaderboard_flow/flow", "flow"),
+            ("leaderboard_probes/probes/lfpw68", "probe"),
+        )
     ),
     Table(
         _RESULTS,
