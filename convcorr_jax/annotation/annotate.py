@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.calibration import Calibration, HeldOut, best_threshold, calibrate
+from convcorr_jax.annotation.calibration import LEAST_SCORE, Calibration, HeldOut, calibrate, least_score
 from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
@@ -72,8 +72,6 @@ _OTHER_SHAPE = 0.1
 # Points spread about the mean shape by this times its residual, within bounds.
 _SPREADS, _LEAST_SPREAD, _MOST_SPREAD = 2.5, 0.06, 0.2
 _UNKNOWN_RESIDUAL = 0.06
-# A further object has at least this mean probability, if there are too few examples to choose it.
-_LEAST_SCORE = float(np.log(0.3))
 _GOOD, _POOR = 0.75, 0.4
 
 
@@ -286,7 +284,7 @@ def _task(
         aspect=aspect,
         spread=float(np.clip(_SPREADS * expected, _LEAST_SPREAD, _MOST_SPREAD)),
         objects=max(len(example.objects) for example in examples),
-        least_score=_LEAST_SCORE,
+        least_score=LEAST_SCORE,
         extract=Extractor.fit((cut(p.load(), frame_of(p.size, frame), frame) for p in sample), search),
     )
     return task, residual
@@ -380,8 +378,7 @@ def _from_many(
 
 def _fitted(planned: Method, windows: Sequence[Windows], held: HeldOut, seed: int) -> _Fit:
     """Fit the heads, with the threshold of objects and the calibration that held-out examples give."""
-    least = best_threshold(held.scores, held.true, len(held.errors)) if len(held.scores) else _LEAST_SCORE
-    chosen = replace(planned, task=replace(planned.task, least_score=least))
+    chosen = replace(planned, task=replace(planned.task, least_score=least_score(held)))
     calibration = calibrate(held.errors, held.confidence, held.absent)
     return _Fit(chosen.fit(windows, seed=seed), calibration, held_out=held)
 

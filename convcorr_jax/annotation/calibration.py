@@ -23,6 +23,8 @@ COVERAGE = 0.9
 # So few objects have no quantile of 90 %, because the points of an object are not independent; a point of its
 # own needs more, or its radius varies with every example.
 _LEAST_OBJECTS, _LEAST_OF_POINT = 9, 19
+LEAST_SCORE = math.log(0.3)
+"""A further object has at least this mean probability, if examples do not tell true ones from false ones."""
 # Files of labels state rounded pixels.
 _ROUNDED_PX = 0.05
 # The weight of the prior belief that probabilities need no correction, in points.
@@ -159,6 +161,17 @@ def best_threshold(
     f1[:-1][ordered[:-1] == ordered[1:]] = 0
     best = int(np.argmax(f1))
     return float(ordered[best : best + 2].mean())
+
+
+def least_score(held: HeldOut) -> float:
+    """Return the score from which on a further object of a photograph is one.
+
+    Where all that was found is true, the least of its scores is no limit: it is `LEAST_SCORE`, if that is less.
+    """
+    if not len(held.scores):
+        return LEAST_SCORE
+    best = best_threshold(held.scores, held.true, len(held.errors))
+    return min(best, LEAST_SCORE) if held.true.all() else best
 
 
 def _quantile(values: Float[np.ndarray, " m"]) -> float:

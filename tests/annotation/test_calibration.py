@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation import COVERAGE, RIGHT, Calibration, calibrate
+from convcorr_jax.annotation.calibration import HeldOut, least_score
 
 CONFIDENCE = np.linspace(0.01, 0.99, 50)[:, None]
 
@@ -76,3 +77,26 @@ def test_points_are_called_absent_where_held_out_ones_were(rng):
     assert 0.15 < above < 0.25
     # Nine absent points are too few to choose by.
     assert calibrate(errors[1:], confidence[1:], absent[1:]).absent == 0.5
+
+
+@pytest.mark.parametrize(
+    ("scores", "true", "least"),
+    [
+        ([], [], np.log(0.3)),
+        ([-0.05, -0.1, -0.13], [1, 1, 1], np.log(0.3)),
+        ([-0.05, -2.0, -1.5], [1, 1, 1], -2.0),
+        ([-0.05, -0.4, -0.2], [1, 0, 1], -0.3),
+    ],
+)
+def test_true_objects_alone_set_no_limit(scores, true, least):
+    errors = np.zeros((max(1, sum(true)), 2))
+    held = HeldOut(
+        ("a",) * len(errors),
+        errors + 0j,
+        errors,
+        errors,
+        errors,
+        np.array(scores, float),
+        np.array(true, float),
+    )
+    assert least_score(held) == pytest.approx(least)
