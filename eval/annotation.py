@@ -106,7 +106,7 @@ def main(config: Config) -> Path:
         runs = {one: partial(run_with, draw=draw, method=one) for one in config.methods}
         found = [with_method(_named(name, one), chosen, others) for one, with_method in runs.items()]
         if config.review:
-            _review(config, name, found[0], chosen, others, runs[config.methods[0]])
+            _review(config, name, found[0], chosen, others, draw, runs[config.methods[0]])
     drawn = {
         one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
               for n in sorted(config.examples)}
@@ -127,11 +127,11 @@ def main(config: Config) -> Path:
 
 def _review(
     config: Config, name: str, found: Annotations, chosen: Sequence[LabelledPhotograph],
-    others: Sequence[LabelledPhotograph], annotated: Callable[..., Annotations],
+    others: Sequence[LabelledPhotograph], draw: int, annotated: Callable[..., Annotations],
 ) -> None:  # fmt: skip
     """Label further photographs in rounds, in order of review or at random, and annotate the others again."""
     for order in ("in order", "at random"):
-        rng = np.random.default_rng([config.seed, len(chosen)])
+        rng = np.random.default_rng([config.seed, draw, 1])
         now, examples, left = found, list(chosen), list(others)
         for number in range(1, config.rounds + 1):
             ranks = [one.rank or 0 for one in now.found.photographs]

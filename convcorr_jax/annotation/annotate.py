@@ -21,7 +21,7 @@ from convcorr_jax.annotation.methods import (
     frame_of,
     frame_size,
 )
-from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, compare
+from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, compare, find
 from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
@@ -38,6 +38,7 @@ from convcorr_jax.annotation.shape import (
     shape_residual,
     swap_sides,
     symmetric,
+    turn_between,
     unmirrored,
 )
 from convcorr_jax.annotation.stages import Example, Windows, without
@@ -179,7 +180,8 @@ def annotate(
     progress("photographs")
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
-    shapes = iter(model.find([copy for copy, own in zip(copies, labelled, strict=True) if own is None]))
+    unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
+    shapes = iter(find(unlabelled, fit.method))
     found = [
         _found(path, one, next(shapes), model) if own is None else _kept(path, one, own)
         for path, one, own in zip(photographs, opened, labelled, strict=True)
@@ -221,12 +223,11 @@ def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], 
             f"no example shows the point {never[0]!r}; label it once, or leave it out of the labels"
         )
     shape = symmetric(shape, swaps)
-    examples, left = [], iter(flags)
+    examples, left, usual = [], iter(flags), float(np.median(shape.diameters))
     for one, some, labelled in zip(opened, shapes, labels.photographs, strict=True):
         objects = [(each, next(left), own.mask) for each, own in zip(some, labelled.objects, strict=True)]
         usable = [each for each in objects if np.isfinite(each[0] + shape.points).any()]
         if usable:
-            usual = float(np.median(shape.diameters))
             example = _example(one.photograph, [each[:2] for each in usable], shape.points, swaps, usual=usual)
             masks = tuple(_mask_of_copy(mask, example.size) for *_, mask in usable)
             examples.append(example._replace(masks=masks, name=labelled.path.name))
@@ -271,9 +272,9 @@ def _task(
     )
     frame = frame_size(aspect, WHOLE_PX)
     sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
-    distances = [shape_distance(shape.points, one) for one in unmirrored(shapes, flags, swaps)]
-    known = [one for one in distances if not np.isnan(one)]
-    expected = max(_UNKNOWN_RESIDUAL if np.isnan(residual) else residual, float(np.median(known or [0.0])))
+    distances = (shape_distance(shape.points, one) for one in unmirrored(shapes, flags, swaps))
+    known = [one for one in distances if not np.isnan(one)] or [0.0]
+    expected = max(_UNKNOWN_RESIDUAL if np.isnan(residual) else residual, float(np.median(known)))
     task = Task(
         names=names,
         mean=shape.points,
@@ -394,21 +395,18 @@ def _unseen(examples: Sequence[Example], previous: AnnotationModel | None) -> li
 
 
 def _goes_on(previous: Method, task: Task, names: Sequence[str]) -> bool:
-    """Return whether a fitted method is one of these names, and for the same task but for its numbers.
+    """Return whether the heads of a fitted method, if it has one of these names, may learn on for a task.
 
-    The mean shape is about the same and, unless objects are turned by all angles, has the same direction.
+    Its sides, mirrored copies and number of objects are the same, and so is about the mean shape; if objects
+    are not turned by all angles, its direction, too.
     """
     before, fields = previous.task, ("names", "swaps", "mirror", "mirrored", "objects")
     if previous.name not in names or any(getattr(before, one) != getattr(task, one) for one in fields):
         return False
     if previous.name == TwoStages.name and shape_distance(task.mean, before.mean) > _OTHER_SHAPE:
         return False
-    angles = [before.angle_range, task.angle_range]
-    return min(angles) >= np.pi or (max(angles) < np.pi and abs(_turn(task.mean, before.mean)) < _UPRIGHT)
-
-
-def _turn(mean: np.ndarray, before: np.ndarray) -> float:
-    return float(np.angle(fit_similarity(mean, before).a))
+    angles, turn = (before.angle_range, task.angle_range), turn_between(task.mean, before.mean)
+    return min(angles) >= np.pi or (max(angles) < np.pi and abs(turn) < _UPRIGHT)
 
 
 def _continued(
@@ -418,7 +416,7 @@ def _continued(
     before = replace(previous.method.task, least_score=-np.inf)
     found = compare(unseen, replace(previous.method, task=before))
     held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
-    turn = np.exp(1j * _turn(task.mean, before.mean))
+    turn = np.exp(1j * turn_between(task.mean, before.mean))
     task = replace(task, mean=task.mean * turn, extract=before.extract)
     examples = [
         _turned(one, turn) for one in sorted(examples, key=lambda one: all(one is not new for new in unseen))
@@ -426,8 +424,7 @@ def _continued(
     planned = _plan(previous.method.name, task, examples, labelled=len(examples), share=_CONTINUED)
     windows = planned.windows(examples, count=_count(examples) // 2, rng=np.random.default_rng(seed))
     fitted = _fitted(replace(planned, params=previous.method.params), windows, held, seed)
-    chosen = (Comparison(planned.name, held.right, chosen=True),)
-    return fitted._replace(comparisons=chosen, learned=len(unseen))
+    return fitted._replace(comparisons=(Comparison(planned.name, held.right, True),), learned=len(unseen))
 
 
 def _turned(example: Example, turn: complex) -> Example:

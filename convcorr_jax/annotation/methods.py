@@ -15,10 +15,10 @@ from convcorr_jax.annotation.shape import (
     Similarity,
     complex_of,
     fit_robustly,
-    fit_similarity,
     mirror_shape,
     points_of,
     share_outside,
+    turn_between,
 )
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
 from convcorr_jax.annotation.windows import (
@@ -284,7 +284,7 @@ class TwoStages(FittedHeads):
         exactly = stages.draw_around(
             examples, _EXACT_SIDE, _EXACT_PX, _EXACT_JITTER, count=count,
             mirror=None if task.mirrored else task.mirror, upright=True, elsewhere=False, rng=rng,
-            twice=float(np.angle(fit_similarity(mirror_shape(task.mean, task.swaps), task.mean).a)),
+            twice=turn_between(mirror_shape(task.mean, task.swaps), task.mean),
         )  # fmt: skip
         return tuple(
             stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)

@@ -111,14 +111,11 @@ class AnnotationModel:
     held_out: HeldOut | None = None
     """What the calibration is from; None of a model with fewer than five examples."""
 
-    def find(self, photographs: Sequence[Photograph]) -> list[list[FoundShape]]:
-        """Return the objects of each photograph."""
-        return find(photographs, self.method)
-
     def find_objects(self, images: Sequence[Image]) -> list[list[FoundObject]]:
         """Return the objects of each image, in its own pixels."""
         copies = [resize_longest_side(one, min(LONGEST_PX, max(one.shape[:2]))) for one in images]
-        found = self.find([Photograph(partial(getattr, one, "image"), one.image.shape[:2]) for one in copies])
+        photographs = [Photograph(partial(getattr, one, "image"), one.image.shape[:2]) for one in copies]
+        found = find(photographs, self.method)
         return [
             [self.object_of(shape, copy.transform) for shape in shapes]
             for shapes, copy in zip(found, copies, strict=True)

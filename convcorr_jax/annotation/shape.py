@@ -22,11 +22,12 @@ _ITERATIONS = 20
 # A shape is a mirrored one if its residual is above the first share of its diameter, and falls to the second
 # share of itself when the shape is mirrored.
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
+# The limits of `swap_sides` and `symmetric`, and the cost of a pair of points whose names differ.
+_PAIRED_SHARE, _ALIKE, _NEVER = 0.85, 0.15, 1e6
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
 # What separates the parts of a name, such as lEye, that are written without a space.
 _JOINT = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-_NEVER, _ALIKE, _PAIRED_SHARE = 1e6, 0.15, 0.85
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -102,6 +103,11 @@ def fit_similarity(
     a = complex(np.vdot(weighted, target - place) / spread) if spread > 0 else 1 + 0j
     a = a if abs(a) > 0 else 1 + 0j
     return Similarity(a, complex(place - a * middle))
+
+
+def turn_between(source: Complex[np.ndarray, " n"], target: Complex[np.ndarray, " n"]) -> float:
+    """Return the angle of the similarity from one shape to another, in radians."""
+    return float(np.angle(fit_similarity(source, target).a))
 
 
 def fit_robustly(
@@ -222,7 +228,7 @@ def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:
     mirrored = mirror_shape(shape.points, swaps)
     if tuple(swaps) == tuple(range(len(swaps))) or not shape_distance(shape.points, mirrored) < _ALIKE:
         return shape
-    twice = float(np.angle(fit_similarity(mirrored, shape.points).a))
+    twice = turn_between(mirrored, shape.points)
     tilt = twice / 2 if abs(twice / 2) < _WIDE_ANGLE else 0.0
     both = (shape.points + np.exp(1j * twice) * mirrored) * np.exp(-1j * tilt)
     return MeanShape(both / diameter(both), shape.angles + tilt, shape.diameters)

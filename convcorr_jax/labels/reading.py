@@ -131,10 +131,10 @@ def _locate(folders: Sequence[Path], stated: str, size: Sequence[float] | None) 
         endings.append([parts[-1][9:]])
     candidates = [*(folder / stated for folder in folders), Path(stated)]
     candidates += [
-        folder.joinpath(*parts)
+        folder.joinpath(*below)
         for ending in endings
         for folder in folders
-        for parts in (ending, *([ending[1:]] if ending[1:] and ending[0] == folder.name else []))
+        for below in (ending, *([ending[1:]] if ending[1:] and ending[0] == folder.name else []))
     ]
     others = []
     for path in filter(os.path.isfile, candidates):
