@@ -225,19 +225,25 @@ def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:
     axis of the mean is turned upright if it is tilted by less than 23 degrees. So, a face that looks to a side
     says where the points of others are.
     """
-    mirrored = mirror_shape(shape.points, swaps)
-    if tuple(swaps) == tuple(range(len(swaps))) or not shape_distance(shape.points, mirrored) < _ALIKE:
+    if not _has_like_sides(shape.points, swaps):
         return shape
+    mirrored = mirror_shape(shape.points, swaps)
     twice = turn_between(mirrored, shape.points)
     tilt = twice / 2 if abs(twice / 2) < _WIDE_ANGLE else 0.0
     both = (shape.points + np.exp(1j * twice) * mirrored) * np.exp(-1j * tilt)
     return MeanShape(both / diameter(both), shape.angles + tilt, shape.diameters)
 
 
+def _has_like_sides(mean: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> bool:
+    has_partners = tuple(swaps) != tuple(range(len(swaps)))
+    return has_partners and shape_distance(mean, mirror_shape(mean, swaps)) < _ALIKE
+
+
 def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[int]) -> list[bool]:
     """Return which shapes are mirrored copies of what most of them are.
 
     Each shape and its mirrored copy are compared with the mean of all, which begins with the most complete one.
+    None is a mirrored copy if the mean has two like sides (`symmetric`), as a face that looks to a side.
     """
     flags = [False] * len(shapes)
     if not any(diameter(shape) > 0 for shape in shapes):
@@ -251,6 +257,8 @@ def find_mirrored(shapes: Sequence[Complex[np.ndarray, " n"]], swaps: Sequence[i
                 plain > _UNLIKE and shape_distance(mean, mirror_shape(shape, swaps)) < _MIRRORED_SHARE * plain
             )
         mean = mean_shape(unmirrored(shapes, flags, swaps)).points
+    if _has_like_sides(mean, swaps):
+        return [False] * len(shapes)
     return [not flag for flag in flags] if 2 * sum(flags) > len(flags) else flags
 
 

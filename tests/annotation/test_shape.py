@@ -105,6 +105,14 @@ def test_shapes_with_two_equal_sides_are_no_mirrored_copies(rng):
     assert not any(find_mirrored(copies(base, rng, 6, noise=0.02), swaps))
 
 
+def test_faces_that_look_to_either_side_are_no_mirrored_copies(rng):
+    eye, mouth = 0.5 - 0.3j, 0.3 + 0.5j
+    front = np.array([-eye.conjugate(), eye, -mouth.conjugate(), mouth, 0.1j])
+    swaps = (1, 0, 3, 2, 4)
+    aside = [front + np.array([0.04, 0.0, 0.04, 0.0, 0.16]) * side for side in (1, 1, -1, 1, -1, 1)]
+    assert not any(find_mirrored([one for base in aside for one in copies(base, rng, 1)], swaps))
+
+
 def test_a_map_between_mirrored_images_is_the_map_of_their_pixels(rng):
     fit = Similarity(1.3 - 0.4j, 20 + 5j)
     points = rng.uniform(0, 50, (7, 2))
