@@ -1,5 +1,6 @@
 """From labelled photographs to those of a folder: the method grows with the number of examples."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,6 @@ from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
     OneStage,
-    Photograph,
     Task,
     TwoStages,
     frame_of,
@@ -43,7 +43,7 @@ from convcorr_jax.annotation.shape import (
 )
 from convcorr_jax.annotation.stages import Example, Windows, without
 from convcorr_jax.annotation.template import match_template
-from convcorr_jax.annotation.windows import Extractor, cut
+from convcorr_jax.annotation.windows import Extractor, Photograph, View
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, read_image
@@ -74,6 +74,8 @@ _OTHER_SHAPE = 0.1
 _SPREADS, _LEAST_SPREAD, _MOST_SPREAD = 2.5, 0.06, 0.2
 _UNKNOWN_RESIDUAL = 0.06
 _GOOD, _POOR = 0.75, 0.4
+# The features of a photograph take some 1 to 3 MB.
+_MOST_KEPT = 400
 
 
 class Comparison(NamedTuple):
@@ -119,6 +121,7 @@ def annotate(
     method: Literal["one stage", "two stages"] | None = None,
     start: Literal["person"] | None = None,
     previous: AnnotationModel | None = None,
+    keep: Path | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Annotations:
@@ -145,8 +148,12 @@ def annotate(
         method: the heads; by default they are chosen.
         start: with "person", the package's person cascade is an entrant, and is used with fewer than five
             examples.
-        previous: what an earlier call fitted to some of the labels. It is used only if the rest asks for the
-            same method, angles, mirrored copies and number of objects.
+        previous: what an earlier call fitted to some of the labels. Its heads are used only if the rest asks
+            for the same method, angles, mirrored copies and number of objects; its principal directions of
+            features (`Extractor`), if points have the same names.
+        keep: a folder in which the features of up to 400 photographs are kept, some 1 to 3 MB each. A later call
+            with the same directions reads these; where an object is searched but 3 % of a window away from
+            where it was before, they stand for those of the new place.
         progress: called with the name of each stage.
 
     Raises:
@@ -157,10 +164,13 @@ def annotate(
     if not photographs:
         raise InputError("there are no photographs to annotate; at least one is expected")
     progress("examples")
-    opened = [_open(path) for path in photographs]
+    opened = [_open(path, keep if number < _MOST_KEPT else None) for number, path in enumerate(photographs)]
     copies = [one.photograph for one in opened]
     examples, shape, swaps = _examples(labels, may_be_mirrored=mirror is not False)
-    task, residual = _task(labels.names, examples, shape, swaps, copies, search, rotate=rotate, mirror=mirror)
+    extract = previous.method.task.extract if previous and previous.names == labels.names else None
+    task, residual = _task(
+        labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
+    )
     names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
     unseen = _unseen(examples, previous)
     if len(examples) < FEW and start:
@@ -190,8 +200,11 @@ def annotate(
     return Annotations(result, model, fit.comparisons, residual, time.perf_counter() - started, fit.learned)
 
 
-def _open(path: Path) -> _Opened:
-    """Return a photograph that is read when it is needed, at most 1024 pixels long."""
+def _open(path: Path, keep: Path | None = None) -> _Opened:
+    """Return a photograph that is read when it is needed, at most 1024 pixels long.
+
+    Its features are kept in files of a folder, under a name that is another once the photograph is changed.
+    """
     height, width = image_size(path, upright=True)
     scale = min(1.0, LONGEST_PX / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -200,7 +213,10 @@ def _open(path: Path) -> _Opened:
         image = read_image(path)
         return image if scale == 1 else images.resize(image, size).image
 
-    return _Opened(Photograph(load, size), (height, width), coords.resize((height, width), size))
+    state = path.stat()
+    name = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    kept = keep and keep / hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    return _Opened(Photograph(load, size, kept), (height, width), coords.resize((height, width), size))
 
 
 def _examples(labels: Labels, *, may_be_mirrored: bool) -> tuple[list[Example], MeanShape, tuple[int, ...]]:
@@ -260,7 +276,8 @@ def _fit(mean: np.ndarray, shape: np.ndarray, usual: float) -> Similarity:
 
 def _task(
     names: tuple[str, ...], examples: Sequence[Example], shape: MeanShape, swaps: tuple[int, ...],
-    copies: Sequence[Photograph], search: Weights, *, rotate: Literal["auto", "off"], mirror: bool | None,
+    copies: Sequence[Photograph], features: Extractor | Weights, *, rotate: Literal["auto", "off"],
+    mirror: bool | None,
 ) -> tuple[Task, float]:  # fmt: skip
     shapes = [one for example in examples for one in example.objects]
     flags = [flag for example in examples for flag in example.mirrored]
@@ -271,7 +288,10 @@ def _task(
         np.median([size[1] / size[0] for size in (*(e.size for e in examples), *(c.size for c in copies))])
     )
     frame = frame_size(aspect, WHOLE_PX)
-    sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
+    if not isinstance(features, Extractor):
+        sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
+        windows = (View(frame_of(p.size, frame), frame).cut(p.load()) for p in sample)
+        features = Extractor.fit(windows, features)
     distances = (shape_distance(shape.points, one) for one in unmirrored(shapes, flags, swaps))
     known = [one for one in distances if not np.isnan(one)] or [0.0]
     expected = max(_UNKNOWN_RESIDUAL if np.isnan(residual) else residual, float(np.median(known)))
@@ -286,7 +306,7 @@ def _task(
         spread=float(np.clip(_SPREADS * expected, _LEAST_SPREAD, _MOST_SPREAD)),
         objects=max(len(example.objects) for example in examples),
         least_score=LEAST_SCORE,
-        extract=Extractor.fit((cut(p.load(), frame_of(p.size, frame), frame) for p in sample), search),
+        extract=features,
     )
     return task, residual
 
@@ -417,7 +437,7 @@ def _continued(
     found = compare(unseen, replace(previous.method, task=before))
     held = found if previous.held_out is None else HeldOut.join([previous.held_out, found])
     turn = np.exp(1j * turn_between(task.mean, before.mean))
-    task = replace(task, mean=task.mean * turn, extract=before.extract)
+    task = replace(task, mean=task.mean * turn)
     examples = [
         _turned(one, turn) for one in sorted(examples, key=lambda one: all(one is not new for new in unseen))
     ]

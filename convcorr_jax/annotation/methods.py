@@ -17,7 +17,6 @@ from convcorr_jax.annotation.shape import (
     fit_robustly,
     mirror_shape,
     points_of,
-    share_outside,
     turn_between,
 )
 from convcorr_jax.annotation.stages import Example, Jitter, Windows
@@ -25,13 +24,14 @@ from convcorr_jax.annotation.windows import (
     STRIDE_PX,
     Extractor,
     Features,
+    Photograph,
+    View,
     cells_of,
     centered,
-    cut,
+    look,
     pixels_of,
     whole,
 )
-from convcorr_jax.shapes import Image
 
 SIDE_STEP = 32
 """Sides of frames are multiples of this, so that few programs are compiled and every layer has whole cells."""
@@ -91,13 +91,6 @@ class FoundShape(NamedTuple):
         return float(np.mean(np.log(np.clip(self.confidence + self.absent, 1e-3, 1))))
 
 
-class Photograph(NamedTuple):
-    """A photograph that is read when it is needed."""
-
-    load: Callable[[], Image]
-    size: tuple[int, int]
-
-
 @dataclass(frozen=True, eq=False)
 class Task:
     """What is the same for all methods."""
@@ -140,24 +133,6 @@ def frame_size(aspect: float, area: float) -> tuple[int, int]:
 def _either(p: Float[np.ndarray, " n"], q: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return the probability of one of two independent events: a point is hidden, or outside the photograph."""
     return 1 - (1 - p) * (1 - q)
-
-
-class _Candidate(NamedTuple):
-    """A place of an object: the window in which it is upright, and whether it is a mirrored copy."""
-
-    to_window: Similarity
-    mirrored: bool
-
-    def back(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Map pixels of the window, as the head sees it, to the photograph."""
-        mirrored = points * (-1, 1) + (_EXACT_SIDE - 1, 0)
-        return self.to_window.inverse(mirrored if self.mirrored else points)
-
-    def outside(
-        self, points: Float[np.ndarray, "n 2"], spread: float, size: Sequence[int]
-    ) -> Float[np.ndarray, " n"]:
-        """Return the probability that points are outside a photograph, for a normal spread in the window."""
-        return share_outside(complex_of(self.back(points)), spread / abs(self.to_window.a), size)
 
 
 Kind = TypeVar("Kind", bound="FittedHeads")
@@ -298,25 +273,23 @@ class TwoStages(FittedHeads):
         kept; of several, all that lie apart and have at least the task's least score.
         """
         heat = heads.predict(self.params[0], seen)
-        rows, windows, candidates = [], [], []
-        for row, photograph in enumerate(photographs):
-            image = photograph.load()
-            for one in self._candidates(heat.cells[row], frame_of(photograph.size, self.frame)):
-                window = cut(image, one.to_window, (_EXACT_SIDE, _EXACT_SIDE))
-                windows.append(window[:, ::-1] if one.mirrored else window)
-                candidates.append(one)
-                rows.append(row)
+        rows = [
+            (row, view)
+            for row, one in enumerate(photographs)
+            for view in self._candidates(heat.cells[row], frame_of(one.size, self.frame))
+        ]
         found: list[list[FoundShape]] = [[] for _ in photographs]
         if rows:
             prior = self._prior(self._expected, self.task.spread)
-            closer = heads.predict(self.params[1], self.task.extract(windows))
-            for row, one, cells, absent in zip(rows, candidates, closer.cells, closer.absent, strict=True):
-                shape = self._placed(cells, absent, prior, partial(one.outside, size=photographs[row].size))
-                shape = shape.mirror(_EXACT_SIDE, self.task.swaps) if one.mirrored else shape
-                found[row].append(shape.moved(one.to_window.inverse))
+            views, features = look(self.task.extract, [(photographs[row], view) for row, view in rows])
+            closer = heads.predict(self.params[1], features)
+            for (row, _), view, cells, absent in zip(rows, views, closer.cells, closer.absent, strict=True):
+                shape = self._placed(cells, absent, prior, partial(view.outside, size=photographs[row].size))
+                shape = shape.mirror(_EXACT_SIDE, self.task.swaps) if view.mirrored else shape
+                found[row].append(shape.moved(view.to_window.inverse))
         return [self._distinct(some) for some in found]
 
-    def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[_Candidate]:
+    def _candidates(self, heat: np.ndarray, frame: Similarity) -> list[View]:
         """Return the places that deserve a closer look, as windows in which the object is upright."""
         task = self.task
         means = [task.mean, mirror_shape(task.mean, task.swaps)] if task.mirrored else [task.mean]
@@ -334,7 +307,7 @@ class TwoStages(FittedHeads):
             if task.objects > 1 or one.score > best - _CLOSE:
                 fit = frame.inverse @ one.fit
                 window = centered(fit.b, float(np.angle(fit.a)), _EXACT_PX / abs(fit.a), _EXACT_SIDE)
-                candidates.append(_Candidate(window, bool(mirrored)))
+                candidates.append(View(window, (_EXACT_SIDE, _EXACT_SIDE), bool(mirrored)))
         return candidates
 
     def _placed(

@@ -19,7 +19,6 @@ from convcorr_jax.annotation.methods import (
     SIDE_STEP,
     FoundShape,
     OneStage,
-    Photograph,
     Task,
     TwoStages,
     frame_of,
@@ -27,7 +26,7 @@ from convcorr_jax.annotation.methods import (
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.stages import Example
-from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, cut
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, Photograph, View, look
 from convcorr_jax.backbone import NETWORKS, channels
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
@@ -55,8 +54,8 @@ def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundSh
     found: list[list[FoundShape]] = []
     for start in range(0, len(photographs), _TOGETHER):
         chunk, frame = photographs[start : start + _TOGETHER], method.frame
-        windows = (cut(one.load(), frame_of(one.size, frame), frame) for one in chunk)
-        found += method.predict(chunk, method.task.extract(windows) if method.sees else ())
+        views = [(one, View(frame_of(one.size, frame), frame)) for one in chunk]
+        found += method.predict(chunk, look(method.task.extract, views)[1] if method.sees else ())
     return found
 
 

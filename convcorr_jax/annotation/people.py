@@ -10,17 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from convcorr_jax.annotation import heads
-from convcorr_jax.annotation.methods import (
-    FittedHeads,
-    FoundShape,
-    OneStage,
-    Photograph,
-    Task,
-    TwoStages,
-    frame_size,
-)
+from convcorr_jax.annotation.methods import FittedHeads, FoundShape, OneStage, Task, TwoStages, frame_size
 from convcorr_jax.annotation.stages import Example, Windows
-from convcorr_jax.annotation.windows import Features
+from convcorr_jax.annotation.windows import Features, Photograph
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted

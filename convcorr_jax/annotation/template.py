@@ -17,10 +17,10 @@ from jaxtyping import Bool, Complex, Float
 from scipy.spatial import Delaunay, QhullError
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.methods import FoundShape, Photograph, Task, frame_of, frame_size
+from convcorr_jax.annotation.methods import FoundShape, Task, frame_of, frame_size
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.stages import Example
-from convcorr_jax.annotation.windows import Directions, centered, cut
+from convcorr_jax.annotation.windows import Directions, Photograph, centered, cut
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights

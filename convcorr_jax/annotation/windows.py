@@ -1,6 +1,12 @@
-"""Windows: turned and scaled parts of photographs, their light, and the frozen features of their cells."""
+"""Windows: turned and scaled parts of photographs, their light, and the frozen features of their cells.
 
-from collections.abc import Iterable, Sequence
+The features of a photograph's windows may be kept in files, so that a further round need not compute them.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -11,10 +17,11 @@ from PIL import Image as PillowImage
 from PIL import ImageFilter
 
 from convcorr_jax import coords, images
-from convcorr_jax.annotation.shape import Similarity
+from convcorr_jax.annotation.shape import Similarity, complex_of, share_outside
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.io import Expected, read_arrays, write_arrays_uncompressed
 from convcorr_jax.shapes import Image
 
 LAYERS = ("conv3_3", "conv4_3", "conv5_1")
@@ -24,6 +31,50 @@ _FIRST_CENTER_PX = (STRIDE_PX - 1) / 2
 _TOGETHER = 8
 DIRECTIONS = (96, 128, 128)
 """The principal directions that are kept of each layer."""
+# A view is seen by the features of another one whose pixels are at most this share of its side away, within a
+# third of its side about its middle: a third of the deviation by which training windows are turned.
+_NEAR = 0.03
+
+
+class Photograph(NamedTuple):
+    """A photograph that is read when it is needed."""
+
+    load: Callable[[], Image]
+    size: tuple[int, int]
+    kept: Path | None = None
+    """The beginning of the paths of files that keep features of its windows, if they are kept."""
+
+
+class View(NamedTuple):
+    """A window of a photograph, and whether it is mirrored once it is cut."""
+
+    to_window: Similarity
+    size: tuple[int, int]
+    """The size (height, width) of the window."""
+    mirrored: bool = False
+
+    def cut(self, photograph: Image) -> UInt8[np.ndarray, "_ _ 3"]:
+        """Cut the window out."""
+        window = cut(photograph, self.to_window, self.size)
+        return window[:, ::-1] if self.mirrored else window
+
+    def back(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Map pixels of the window to the photograph."""
+        plain = points * (-1, 1) + (self.size[1] - 1, 0) if self.mirrored else points
+        return self.to_window.inverse(plain)
+
+    def outside(
+        self, points: Float[np.ndarray, "n 2"], spread: float, size: Sequence[int]
+    ) -> Float[np.ndarray, " n"]:
+        """Return the probability that points are outside a photograph, for a normal spread in the window."""
+        return share_outside(complex_of(self.back(points)), spread / abs(self.to_window.a), size)
+
+    def is_near(self, other: "View") -> bool:
+        """Return whether features of the other view may stand for those of this one."""
+        (height, width), turn = self.size, other.to_window @ self.to_window.inverse
+        middle = complex(width - 1, height - 1) / 2
+        distance = abs(turn.a - 1) * min(self.size) / 3 + abs(turn.a * middle + turn.b - middle)
+        return self.mirrored == other.mirrored and bool(distance <= _NEAR * min(self.size))
 
 
 def cut(photograph: Image, to_window: Similarity, size: Sequence[int]) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -101,6 +152,66 @@ class Extractor(NamedTuple):
             for part, layer in zip(parts, maps, strict=True):
                 part.append(np.asarray(layer)[:own])
         return tuple(np.concatenate(part) for part in parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that features depend on, which is the same once the directions were saved."""
+        digest = hashlib.blake2b(self.weights.fingerprint.encode(), digest_size=16)
+        for mean, basis in self.directions:
+            digest.update(mean.astype(np.float32).tobytes() + basis.astype(np.float16).tobytes())
+        return digest.hexdigest()
+
+
+def look(extract: Extractor, views: Sequence[tuple[Photograph, View]]) -> tuple[list[View], Features]:
+    """Return the features of views of one size, and the views that they are of.
+
+    Where features of a photograph are kept, a view that is near to one of them (`View.is_near`) is replaced by
+    that one. If another view of it is new, the file keeps the views of this call in place of those before.
+    """
+    height, width = views[0][1].size
+    paths = [one.kept and one.kept.with_name(f"{one.kept.name}-{height}x{width}.npz") for one, _ in views]
+    fingerprint = np.frombuffer(bytes.fromhex(extract.fingerprint) if any(paths) else b"", np.uint8)
+    kept = {path: _read(path, (height, width), fingerprint) for path in set(paths) if path and path.exists()}
+    rows = [
+        next((row for row in (kept.get(path, []) if path else []) if view.is_near(row[0])), None)
+        for path, (_, view) in zip(paths, views, strict=True)
+    ]
+    new = [number for number, row in enumerate(rows) if row is None]
+    if new:
+        computed = zip(*extract(_cut_out([views[number] for number in new])), strict=True)
+        rows = [row or (view, next(computed)) for row, (_, view) in zip(rows, views, strict=True)]
+    seen, features = zip(*filter(None, rows), strict=True)
+    layers = tuple(np.stack(layer) for layer in zip(*features, strict=True))
+    for path in {paths[number] for number in new}:
+        if path:
+            own = [number for number, other in enumerate(paths) if other == path]
+            places = [(v.to_window.a, v.to_window.b, v.mirrored) for v in (seen[number] for number in own)]
+            arrays = {name: layer[own] for name, layer in zip(LAYERS, layers, strict=True)}
+            arrays |= {"views": np.array(places, complex), "fingerprint": fingerprint}
+            write_arrays_uncompressed(path, arrays)
+    return list(seen), layers
+
+
+def _cut_out(views: Sequence[tuple[Photograph, View]]) -> Iterator[np.ndarray]:
+    """Cut windows out; those of a photograph follow one another, so that it is read once."""
+    for _, some in itertools.groupby(views, key=lambda one: id(one[0])):
+        (photograph, first), *others = some
+        image = photograph.load()
+        yield from (view.cut(image) for view in (first, *(view for _, view in others)))
+
+
+def _read(
+    path: Path, size: tuple[int, int], fingerprint: np.ndarray
+) -> list[tuple[View, tuple[np.ndarray, ...]]]:
+    """Return the views of a file with the features of each; none if these are of another extractor."""
+    expected = {"views": Expected(np.complexfloating, ("views", 3)), "fingerprint": Expected(np.uint8, (16,))}
+    for name, count in zip(LAYERS, DIRECTIONS, strict=True):
+        expected[name] = Expected(np.float16, ("views", f"height of {name}", f"width of {name}", count))
+    arrays = read_arrays(path, expected)
+    if not np.array_equal(arrays["fingerprint"], fingerprint):
+        return []
+    views = [View(Similarity(*map(complex, row[:2])), size, bool(row[2].real)) for row in arrays["views"]]
+    return list(zip(views, zip(*(arrays[name] for name in LAYERS), strict=True), strict=True))
 
 
 def _maps(windows: UInt8[np.ndarray, "b h w 3"], weights: Weights) -> tuple[jax.Array, ...]:

@@ -47,7 +47,8 @@ class Annotate:
     """The folder of what is written: points.csv; points.json, COCO's keypoints; label_studio.json, predictions;
     CollectedData_convcorr.csv and, with the extra deeplabcut, .h5; sheet.png, the photographs that one should
     look at first; review.html, a page on which they are corrected; model.npz with model.json, the fitted
-    model."""
+    model; features, a folder of what VGG16 sees in up to 400 photographs, some 1 to 3 MB each, by which a
+    further run is faster, and which may be deleted."""
     rotate: Literal["auto", "off"] = "auto"
     """Search objects at all angles if there is one example that does not fill its photograph, or if the
     examples are turned; or, with off, at most by 14 degrees."""
@@ -87,7 +88,7 @@ class Annotate:
                 method=None if self.method == "auto" else self.method,
                 start=None if self.start == "none" else self.start,
                 previous=load_fitted(saved, AnnotationModel) if saved.exists() else None,
-                progress=set_status,
+                keep=self.out / "features", progress=set_status,
             )  # fmt: skip
             set_status("writing")
             self._write(found)

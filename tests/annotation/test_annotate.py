@@ -331,9 +331,13 @@ def test_heads_learn_on_from_further_examples(tmp_path, little):
     before = load_fitted(tmp_path / "out" / "model", AnnotationModel)
     assert first["learned"] is None
     assert sorted(before.held_out.photographs) == [f"{k}.png" for k in range(5)]
+    frame = "{}x{}".format(*before.method.frame)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "features").glob(f"*-{frame}.npz")}
+    assert len(kept) == len(truth) - 5
     again, found = annotate(tmp_path, truth, 7)
     assert (again["learned"], again["method"]) == (2, first["method"])
     assert errors(found, truth)["7.png"].max() < 8
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
     after = load_fitted(tmp_path / "out" / "model", AnnotationModel)
     assert after.held_out.photographs == (*before.held_out.photographs, "5.png", "6.png")
     np.testing.assert_array_equal(after.held_out.errors[:5], before.held_out.errors)

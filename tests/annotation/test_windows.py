@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation.shape import Similarity, points_of
-from convcorr_jax.annotation.windows import cells_of, centered, cut, pixels_of, whole
+from convcorr_jax.annotation.windows import (
+    Extractor,
+    Photograph,
+    View,
+    cells_of,
+    centered,
+    cut,
+    look,
+    pixels_of,
+    whole,
+)
+from convcorr_jax.backbone.weights import load
+from convcorr_jax.errors import InputError
 
 SPOT = np.array([[101.0, 67.0]])
 
@@ -53,3 +65,41 @@ def test_cells_and_pixels_are_inverse_and_the_first_cell_covers_four_pixels(rng)
     points = rng.uniform(0, 100, (5, 2))
     np.testing.assert_allclose(pixels_of(cells_of(points)), points)
     np.testing.assert_allclose(cells_of(np.array([[1.5, 5.5]])), [[0, 1]])
+
+
+def test_features_of_a_near_view_are_read_and_others_are_computed_and_kept(tmp_path, rng):
+    image, reads = rng.integers(0, 255, (90, 120, 3)).astype(np.uint8), []
+    photograph = Photograph(lambda: reads.append(1) or image, (90, 120), tmp_path / "features" / "face")
+    extract = Extractor.fit([image[:64, :64], image[20:84, 50:114]], load("vgg16"))
+
+    def views(*shifts, mirrored=False):
+        return [(photograph, View(Similarity(1, -shift), (64, 64), mirrored)) for shift in shifts]
+
+    seen, first = look(extract, views(10, 40 + 9j))
+    assert seen == [view for _, view in views(10, 40 + 9j)] and len(reads) == 1
+    for layer, plain in zip(first, extract([image[:64, 10:74], image[9:73, 40:104]]), strict=True):
+        np.testing.assert_array_equal(layer, plain)
+    again, second = look(extract, views(40 + 8j, 11))
+    assert again == seen[::-1] and len(reads) == 1
+    np.testing.assert_array_equal(second[0], first[0][::-1])
+    for others in (views(10, 43), views(10, mirrored=True), views(10)):
+        seen, _ = look(extract, others)
+        assert seen == [view for _, view in others]
+    assert len(reads) == 4
+    path = next((tmp_path / "features").iterdir())
+    halved = extract._replace(directions=tuple(one._replace(basis=one.basis / 2) for one in extract.directions))
+    np.testing.assert_allclose(look(halved, views(10))[1][0], first[0][:1] / 2, atol=1e-3)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=path.name):
+        look(extract, views(10))
+
+
+def test_a_view_is_near_if_its_pixels_are(rng):
+    view = View(centered(60 + 50j, 0.4, 1.3, 100), (100, 100))
+    for turn, size, shift, near in [(0.05, 1, 0, True), (0, 1.06, 0, True), (0, 1, 2.5, True), (0.08, 1.05, 1, False),
+                                    (np.pi, 1, 0, False), (0, 1, 3.5j, False)]:  # fmt: skip
+        other = view._replace(to_window=centered(60 + 50j + shift / 1.3, 0.4 + turn, 1.3 * size, 100))
+        assert view.is_near(other) == other.is_near(view) == near
+    points = rng.uniform(0, 99, (5, 2))
+    mirrored = view._replace(mirrored=True)
+    np.testing.assert_allclose(mirrored.back(points), view.back(points * (-1, 1) + (99, 0)))
