@@ -120,6 +120,19 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
     assert isinstance(load_fitted(FACE, KeypointModel, AnnotationModel), KeypointModel)
 
 
+@pytest.mark.parametrize("lost", ["", ".npz", ".json"])
+def test_a_model_in_the_folder_that_is_no_annotation_model_is_not_overwritten(tmp_path, lost):
+    truth, out = paste_objects(tmp_path, [[0]]), tmp_path / "out"
+    save_fitted(out / "model", keypoint_model())
+    if lost:
+        (out / f"model{lost}").unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    labels = write_labels(tmp_path / "examples.csv", truth)
+    ended = run("annotate", tmp_path, "--examples", labels, "--out", out)
+    assert_refused(ended, "; choose another --out, or move model.npz and model.json away")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
