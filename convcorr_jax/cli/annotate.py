@@ -88,8 +88,10 @@ class Annotate:
                 except InputError as error:
                     advice = "choose another --out, or move model.npz and model.json away"
                     raise InputError(f"{error}; {advice}") from error
+            # The model has loaded the weights that its heads stand on.
+            search = previous.method.task.extract.weights if previous else load("vgg16")
             found = annotate(
-                labels, paths, search=load("vgg16"), align=load("alexnet"), rotate=self.rotate,
+                labels, paths, search=search, align=load("alexnet"), rotate=self.rotate,
                 mirror={"auto": None, "on": True, "off": False}[self.mirror],
                 method=None if self.method == "auto" else self.method,
                 start=None if self.start == "none" else self.start,

@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from importlib import import_module
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, 
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
-from convcorr_jax.backbone.weights import load
+from convcorr_jax.backbone.weights import load, loading
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
 from convcorr_jax.keypoints import FACE, KeypointModel
@@ -338,13 +339,16 @@ def test_five_examples_are_held_out_and_an_absent_point_is_absent(tmp_path):
         np.testing.assert_allclose(found[path.name], truth[path], atol=4)
 
 
-def test_heads_learn_on_from_further_examples(tmp_path, little):
+def test_heads_learn_on_from_further_examples(tmp_path, little, monkeypatch):
     truth = paste_objects(tmp_path, [[angle] for angle in ANGLES], hidden={1})
     first, _ = annotate(tmp_path, truth, 5)
     before = load_fitted(tmp_path / "out" / "model", AnnotationModel)
     assert first["learned"] is None
     assert sorted(before.held_out.photographs) == [f"{k}.png" for k in range(5)]
+    loaded = Mock(wraps=loading.read_params)
+    monkeypatch.setattr(loading, "read_params", loaded)
     again, found = annotate(tmp_path, truth, 7)
+    assert sorted(call.kwargs["network"].name for call in loaded.mock_calls) == ["alexnet", "vgg16"]
     assert (again["learned"], again["method"]) == (2, first["method"])
     assert errors(found, truth)["7.png"].max() < 8
     after = load_fitted(tmp_path / "out" / "model", AnnotationModel)
