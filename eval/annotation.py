@@ -72,6 +72,9 @@ def main(config: Config) -> Path:
     started = time.perf_counter()
     if not config.methods:
         raise InputError("no method is named; auto, one stage, two stages or person are expected")
+    for name, least in {"draws": 1, "rounds": 1, "review": 0}.items():
+        if (number := getattr(config, name)) < least:
+            raise InputError(f"{name} is {number}; at least {least} is expected")
     out = make_folder(config.output.out)
     labels = read_labels(config.labels)
     pool, tested = read_split(labels.photographs, config.split)
@@ -86,19 +89,16 @@ def main(config: Config) -> Path:
         name: str, examples: list[LabelledPhotograph], others: list[LabelledPhotograph],
         previous: AnnotationModel | None = None, *, draw: int, method: str,
     ) -> Annotations:  # fmt: skip
-        known = replace(labels, photographs=tuple(examples))
-        paths = [one.path for one in others]
-        options: dict[str, Any] = {} if method == "auto" else {"method": method}
-        options = {"start": "person"} if method == "person" else options
+        known, paths = replace(labels, photographs=tuple(examples)), [one.path for one in others]
+        options: Any = {"auto": {}, "person": {"start": "person"}}.get(method, {"method": method})
         found = annotate(known, paths, **weights, **options, seed=config.seed + draw, previous=previous)
         scores = score(found.found.photographs, others, within=config.within, length=length)
         of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
         rows[name] = {**of_run, "learned": found.learned, "seconds": found.seconds, **scores}
         return found
 
-    for count, draw in progress(
-        [(n, k) for n in config.examples for k in range(config.draws)], description="runs"
-    ):
+    draws = [(n, k) for n in config.examples for k in range(config.draws)]
+    for count, draw in progress(draws, description="runs"):
         chosen = draw_examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
         others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
         copied = copy_nearest(chosen, [one.path for one in others], weights["search"])

@@ -15,10 +15,11 @@ all pairs are scored. ``--layers`` and ``--sizes-px`` leave nothing to choose of
 Each method has the ``pck`` of every network with 95 % intervals that draw photographs, by every ``protocols``
 in use for the set, and the chosen ``settings`` by category. ``costs`` are of the settings that most categories
 have. ``ranks`` are by PCK at 0.1, with their intervals, and ``ahead`` says which of two entries is surely
-better, by paired draws. ``training_data`` is whether it may contain the set, and why. ``<method>.png`` shows
-PCK over time. Predictions of pairs are in ``<network>.npz``, with a ``checksum`` each. ``probes`` has, by data
-set of ``--probes``, the ridge regression from a single layer of each network to the keypoints of objects
-(`convcorr_jax.tasks.keypoints.probe_layers`). A killed run continues, and a later one adds further networks.
+better, by paired draws. ``training_data`` is whether it may contain the set, and why, the former also in
+``costs``. ``<method>.png`` shows PCK over time. Predictions of pairs are in ``<network>.npz``, with a
+``checksum`` each. ``probes`` has, by data set of ``--probes``, the ridge regression from a single layer of
+each network to the keypoints of objects (`convcorr_jax.tasks.keypoints.probe_layers`). A killed run continues,
+and a later one adds further networks.
 """
 
 import time
@@ -107,9 +108,10 @@ def main(config: Config) -> Path:
             rows[method][name] = found[name].result[method]
         settings = found[name].settings[config.methods[-1]].values()
         recipe, shares = mode((one.recipe, one.shares) for one in settings)
-        rows["costs"][name] = costs(features, recipe, pairs.records, shares=shares)
-        known = seen(features, dataset=config.dataset)
-        rows["training_data"][name] = dict(zip(("may_contain_the_set", "because"), known, strict=True))
+        may, because = seen(features, dataset=config.dataset)
+        rows["training_data"][name] = {"may_contain_the_set": may, "because": because}
+        of_machine = costs(features, recipe, pairs.records, shares=shares)
+        rows["costs"][name] = {"training_may_contain_set": may, **of_machine}
         if isinstance(features, Weights):
             for dataset, categories in probed.items():
                 layers, folder = single_layers(features), out / "cached" / name / "probes" / Path(dataset).name

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import figures_of_pages
-from docs._ext import api_pages, differences, reference_tables, sources
+from docs._ext import api_pages, differences, drawings, reference_tables, sources
 from docs._ext.docstring_markup import with_code_blocks
 from docs.figures import RESULTS, lacking, paths_of, printed
 
@@ -24,7 +24,7 @@ GENERATED = {
     *(f"generated/api/{name.removesuffix('.rst')}" for name in api_pages.pages()),
     *(
         f"generated/drawings/{name}.svg"
-        for name in ("distance_transform", "penalties", "cascade", "coordinates")
+        for name in ("distance_transform", "penalties", "cascade", "coordinates", "leaderboard")
     ),
 }
 
@@ -152,6 +152,18 @@ def test_pages_print_the_figures_of_recorded_results():
         figures = results[name]["figures"]
         moved = {**results, name: {**results[name], "figures": {**figures, rest: [figures[rest][0] + 0.001]}}}
         assert any(line.startswith(f"{each.page}: ") for line in lacking(figures_of_pages.PAGES, moved)), rest
+
+
+def test_the_drawing_of_the_leaderboard_shows_the_figures_of_the_page(tmp_path):
+    page = " ".join((DOCS / "results.md").read_text(encoding="utf-8").split())
+    times = "AlexNet takes {} ms an image, MobileNetV2 {}, `vit_s14` {} and VGG16 {}"
+    assert times.format(*drawings.MS_PER_IMAGE.values()) in page
+    figures = json.loads(RESULTS.read_text(encoding="utf-8"))["leaderboard_flow"]["figures"]
+    (axes,) = drawings.leaderboard().axes
+    for (name, ms), (point, *_) in zip(drawings.MS_PER_IMAGE.items(), axes.containers, strict=True):
+        assert point.get_xydata().tolist() == [[ms, figures[f"flow/{name}/pck/0.1"][0]]]
+    drawings.write_drawings(tmp_path)
+    assert {f"generated/drawings/{path.name}" for path in tmp_path.iterdir()} <= GENERATED
 
 
 def test_every_table_of_results_is_recorded_with_its_command_or_says_why_not():

@@ -151,9 +151,9 @@ def annotate(
         previous: what an earlier call fitted to some of the labels. Its heads are used only if the rest asks
             for the same method, angles, mirrored copies and number of objects; its principal directions of
             features (`Extractor`), if points have the same names.
-        keep: a folder in which the features of up to 400 photographs are kept, some 1 to 3 MB each. A later call
-            with the same directions reads these; where an object is searched but 3 % of a window away from
-            where it was before, they stand for those of the new place.
+        keep: a folder in which the features of up to 400 photographs are kept, some 1 to 3 MB each. A later
+            call with the same directions reads these: where an object is searched at most 3 % of a window away
+            from where it was before, they stand for those of the new place.
         progress: called with the name of each stage.
 
     Raises:

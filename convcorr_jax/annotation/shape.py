@@ -24,10 +24,11 @@ _ITERATIONS = 20
 _UNLIKE, _MIRRORED_SHARE = 0.06, 0.6
 # The limits of `swap_sides` and `symmetric`, and the cost of a pair of points whose names differ.
 _PAIRED_SHARE, _ALIKE, _NEVER = 0.85, 0.15, 1e6
-_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "L": "R", "R": "L"}
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
 # What separates the parts of a name, such as lEye, that are written without a space.
 _JOINT = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+_LAST_CAPITAL = r"(?<=[A-Z])(?=[LR]$)"
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -187,6 +188,7 @@ def mirror_shape(points: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> Com
 def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[int, ...]:
     """Return the place of each point's partner on the other side: left and right, l and r in their names.
 
+    A last capital L or R behind another capital is a side if both are there: FL and FR, but not TAIL alone.
     Names with numbers may count the sides in other orders, as ``left_eye_0`` and ``right_eye_3`` of a face,
     and numbers alone may tell sides. If there are points of two sides, those whose names are alike but for
     sides and numbers are also paired by their places: each with the nearest one in the mirrored mean shape,
@@ -196,7 +198,11 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
     >>> swap_sides(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"], np.arange(6) * 1j)
     (0, 2, 1, 4, 3, 5)
     """
-    lower = [re.sub(_JOINT, "_", name).lower() for name in names]
+    joints = [
+        f"{_JOINT}|{_LAST_CAPITAL}" if name[:-1] + _SIDES.get(name[-1:], "") in names else _JOINT
+        for name in names
+    ]
+    lower = [re.sub(joint, "_", name).lower() for joint, name in zip(joints, names, strict=True)]
     partners = [re.sub(_SIDE, lambda match: _SIDES[match[0]], name) for name in lower]
     found = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
     by_name = [one if found[one] == k else k for k, one in enumerate(found)]

@@ -73,7 +73,8 @@ class Annotate:
         names = ("sheet.png", "points.csv", "points.json", "label_studio.json", "review.html", "model.npz")
         figure, *others = (self.out / name for name in names)
         read, collected = [*paths, *self.examples, *self.points], self.out / _COLLECTED
-        outputs = [*others, collected, collected.with_suffix(".h5"), self.out / "model.json"]
+        *_, saved = others
+        outputs = [*others, collected, collected.with_suffix(".h5"), saved.with_suffix(".json")]
         arguments.check_outputs(figure, outputs, read=read, folder=self.out)
         labels = self._labels()
         with status("loading") as set_status:
@@ -81,14 +82,21 @@ class Annotate:
             from convcorr_jax.backbone.weights import load
             from convcorr_jax.io import load_fitted
 
-            saved = self.out / "model.npz"
+            previous = None
+            if saved.exists() or saved.with_suffix(".json").exists():
+                try:
+                    previous = load_fitted(saved, AnnotationModel)
+                except InputError as error:
+                    advice = "choose another --out, or move model.npz and model.json away"
+                    raise InputError(f"{error}; {advice}") from error
+            # The model has loaded the weights that its heads stand on.
+            search = previous.method.task.extract.weights if previous else load("vgg16")
             found = annotate(
-                labels, paths, search=load("vgg16"), align=load("alexnet"), rotate=self.rotate,
+                labels, paths, search=search, align=load("alexnet"), rotate=self.rotate,
                 mirror={"auto": None, "on": True, "off": False}[self.mirror],
                 method=None if self.method == "auto" else self.method,
                 start=None if self.start == "none" else self.start,
-                previous=load_fitted(saved, AnnotationModel) if saved.exists() else None,
-                keep=self.out / "features", progress=set_status,
+                previous=previous, keep=self.out / "features", progress=set_status,
             )  # fmt: skip
             set_status("writing")
             self._write(found)

@@ -1,7 +1,8 @@
 """The numbers of a script's ``result.json`` as tables on the terminal, of at most 80 columns.
 
-A mapping of numbers is a row, named after the keys that lead to it; rows with the same columns are a table. An
-entry ``interval`` has the 95 % intervals of the entry before it, or of the numbers beside it, by their names.
+A mapping of numbers is a row, named after the keys that lead to it; rows with the same columns are a table.
+Yes, no and unknown beside numbers are columns, too. An entry ``interval`` has the 95 % intervals of the entry
+before it, or of the numbers beside it, by their names.
 """
 
 import itertools
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # What only says how a result came about.
 _SETTINGS = frozenset({"interval", "protocol", "settings", "model", "training", "prediction"})
+# Cells that are no numbers.
+_WORDS = (None, "yes", "no", "unknown")
 _MOST_ROWS, _MOST_TABLES, _LONGEST_FACT, _WIDTH = 12, 5, 40, 80
 
 
@@ -63,11 +66,11 @@ def _rows(node: Mapping[str, Any], keys: tuple[str, ...], intervals: Mapping[str
     numbers = {
         name: value
         for name, value in node.items()
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        if value in _WORDS or (isinstance(value, int | float) and not isinstance(value, bool))
     }
     if not keys:
-        numbers = {name: value for name, value in numbers.items() if value is not None}
-    if any(value is not None for value in numbers.values()):
+        numbers = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    if any(isinstance(value, int | float) for value in numbers.values()):
         yield _Row(keys, numbers, {**own, **intervals})
     for name, value in node.items():
         if isinstance(value, Mapping) and name not in _SETTINGS:
@@ -83,13 +86,13 @@ def _cells(row: _Row, *, with_intervals: bool) -> dict[str, str]:
     return cells
 
 
-def _text(number: float | None) -> str:
+def _text(number: float | str | None) -> str:
     """Return a number with the digits that a reader compares.
 
     >>> [_text(number) for number in (3, 0.12345, 12.345, 1234.5, 0.000012, -1e-9, None)]
     ['3', '0.123', '12.3', '1234', '1e-05', '0.000', '-']
     """
-    if number is None or isinstance(number, int):
+    if number is None or isinstance(number, int | str):
         return "-" if number is None else str(number)
     size = abs(number)
     if 1e-6 < size < 5e-4:

@@ -1,5 +1,6 @@
-"""Small drawings of the explanations, drawn when the documentation is built."""
+"""Small drawings of the explanations, and of recorded figures, drawn when the documentation is built."""
 
+import json
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -12,8 +13,13 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from convcorr_jax import coords
 from convcorr_jax.flow import distance_transform
 from convcorr_jax.linear import ridge
+from convcorr_jax.report import shares_over_costs
+from docs.figures import RESULTS
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+
+MS_PER_IMAGE = {"alexnet": 9, "mobilenet_v2": 21, "vit_s14": 245, "vgg16": 314}
+"""What ``docs/results.md`` states of the run ``leaderboard_flow``."""
 
 
 def write_drawings(folder: Path) -> None:
@@ -23,7 +29,7 @@ def write_drawings(folder: Path) -> None:
         folder: is created if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for draw in (_distance_transform, _penalties, _cascade, _coordinates):
+    for draw in (_distance_transform, _penalties, _cascade, _coordinates, leaderboard):
         figure = draw()
         name = draw.__name__.removeprefix("_")
         figure.savefig(folder / f"{name}.svg", facecolor="white", metadata={"Date": None})
@@ -119,3 +125,12 @@ def _coordinates() -> Figure:
     axes.set_ylim(-0.35, 2.2)
     axes.set_axis_off()
     return figure
+
+
+def leaderboard() -> Figure:
+    """Draw the PCK of networks by flow over the time of an image, as ``eval.leaderboard`` does."""
+    recorded = json.loads(RESULTS.read_text(encoding="utf-8"))["leaderboard_flow"]["figures"]
+    found = {name: recorded[f"flow/{name}/pck/0.1"] for name in MS_PER_IMAGE}
+    places = {name: (MS_PER_IMAGE[name], pck) for name, (pck, *_) in found.items()}
+    intervals = {name: interval for name, (_, *interval) in found.items()}
+    return shares_over_costs(places, intervals, x_label="ms an image", y_label="PCK at 0.1")

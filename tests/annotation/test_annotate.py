@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from importlib import import_module
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, 
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
-from convcorr_jax.backbone.weights import load
+from convcorr_jax.backbone.weights import load, loading
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
 from convcorr_jax.keypoints import FACE, KeypointModel
@@ -81,7 +82,7 @@ def test_one_example_finds_turned_objects_to_a_few_pixels(one_example):
     assert verdicts["0.png"] == "labelled"
     assert (values["examples"], values["held_out"]) == (1, [])
     assert sorted(path.name for path in (folder / "out").iterdir() if path.suffix != ".h5") == [
-        *("CollectedData_convcorr.csv", "label_studio.json", "model.json", "model.npz"),
+        *("CollectedData_convcorr.csv", "features", "label_studio.json", "model.json", "model.npz"),
         *("points.csv", "points.json", "review.html", "sheet.png"),
     ]
     assert read_image(folder / "out" / "sheet.png").size
@@ -118,6 +119,19 @@ def test_models_of_other_kinds_are_refused(one_example, tmp_path):
     with pytest.raises(InputError, match="it is of the kind 'keypoint model'; annotation model is expected"):
         load_fitted(tmp_path / "keypoints", AnnotationModel)
     assert isinstance(load_fitted(FACE, KeypointModel, AnnotationModel), KeypointModel)
+
+
+@pytest.mark.parametrize("lost", ["", ".npz", ".json"])
+def test_a_model_in_the_folder_that_is_no_annotation_model_is_not_overwritten(tmp_path, lost):
+    truth, out = paste_objects(tmp_path, [[0]]), tmp_path / "out"
+    save_fitted(out / "model", keypoint_model())
+    if lost:
+        (out / f"model{lost}").unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    labels = write_labels(tmp_path / "examples.csv", truth)
+    ended = run("annotate", tmp_path, "--examples", labels, "--out", out)
+    assert_refused(ended, "; choose another --out, or move model.npz and model.json away")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -325,7 +339,7 @@ def test_five_examples_are_held_out_and_an_absent_point_is_absent(tmp_path):
         np.testing.assert_allclose(found[path.name], truth[path], atol=4)
 
 
-def test_heads_learn_on_from_further_examples(tmp_path, little):
+def test_heads_learn_on_from_further_examples(tmp_path, little, monkeypatch):
     truth = paste_objects(tmp_path, [[angle] for angle in ANGLES], hidden={1})
     first, _ = annotate(tmp_path, truth, 5)
     before = load_fitted(tmp_path / "out" / "model", AnnotationModel)
@@ -334,7 +348,10 @@ def test_heads_learn_on_from_further_examples(tmp_path, little):
     frame = "{}x{}".format(*before.method.frame)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "features").glob(f"*-{frame}.npz")}
     assert len(kept) == len(truth) - 5
+    loaded = Mock(wraps=loading.read_params)
+    monkeypatch.setattr(loading, "read_params", loaded)
     again, found = annotate(tmp_path, truth, 7)
+    assert sorted(call.kwargs["network"].name for call in loaded.mock_calls) == ["alexnet", "vgg16"]
     assert (again["learned"], again["method"]) == (2, first["method"])
     assert errors(found, truth)["7.png"].max() < 8
     assert kept == {path: path.stat().st_mtime_ns for path in kept}

@@ -183,6 +183,21 @@ def test_sides_are_read_from_names_in_one_word():
     assert swap_sides(["L_eye", "l_eye", "r_eye"], np.arange(3) * 1j) == (2, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["FL", "FR", "HL", "HR", "TAIL", "EAR"], (1, 0, 3, 2, 4, 5)),
+        (["pawFR", "paw_HL", "pawFL", "paw_HR"], (2, 3, 0, 1)),
+        (["lPaw", "rPaw", "paw1L", "paw1R", "paw2L", "paw2R"], (1, 0, 3, 2, 5, 4)),
+        # The ends of these are no sides, but their beginnings are.
+        (["LEFT_EAR", "RIGHT_EAR", "L_HEEL", "R_HEEL"], (1, 0, 3, 2)),
+        (["FL", "Fr", "HR", "TAIL", "TAIR_1", "EAR", "EAL_", "STEEL", "wheeL", "wheeR1"], tuple(range(10))),
+    ],
+)
+def test_a_last_capital_is_a_side_if_its_partner_is_there(names, expected):
+    assert swap_sides(names, np.full(len(names), np.nan + 0j)) == expected
+
+
 @pytest.mark.parametrize("yaw", [0.0, 0.4, 0.8])
 def test_numbered_points_are_paired_in_a_face_that_looks_aside(yaw):
     names = [f"{side}_eye_{k}" for side in ("left", "right") for k in (0, 1)] + ["nose", "mouth_0", "mouth_1"]

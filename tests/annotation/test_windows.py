@@ -76,11 +76,13 @@ def test_features_of_a_near_view_are_read_and_others_are_computed_and_kept(tmp_p
         return [(photograph, View(Similarity(1, -shift), (64, 64), mirrored)) for shift in shifts]
 
     seen, first = look(extract, views(10, 40 + 9j))
-    assert seen == [view for _, view in views(10, 40 + 9j)] and len(reads) == 1
+    assert seen == [view for _, view in views(10, 40 + 9j)]
+    assert len(reads) == 1
     for layer, plain in zip(first, extract([image[:64, 10:74], image[9:73, 40:104]]), strict=True):
         np.testing.assert_array_equal(layer, plain)
     again, second = look(extract, views(40 + 8j, 11))
-    assert again == seen[::-1] and len(reads) == 1
+    assert again == seen[::-1]
+    assert len(reads) == 1
     np.testing.assert_array_equal(second[0], first[0][::-1])
     for others in (views(10, 43), views(10, mirrored=True), views(10)):
         seen, _ = look(extract, others)
@@ -96,8 +98,10 @@ def test_features_of_a_near_view_are_read_and_others_are_computed_and_kept(tmp_p
 
 def test_a_view_is_near_if_its_pixels_are(rng):
     view = View(centered(60 + 50j, 0.4, 1.3, 100), (100, 100))
-    for turn, size, shift, near in [(0.05, 1, 0, True), (0, 1.06, 0, True), (0, 1, 2.5, True), (0.08, 1.05, 1, False),
-                                    (np.pi, 1, 0, False), (0, 1, 3.5j, False)]:  # fmt: skip
+    for turn, size, shift, near in [
+        (0.05, 1, 0, True), (0, 1.06, 0, True), (0, 1, 2.5, True), (0.08, 1.05, 1, False), (np.pi, 1, 0, False),
+        (0, 1, 3.5j, False),
+    ]:  # fmt: skip
         other = view._replace(to_window=centered(60 + 50j + shift / 1.3, 0.4 + turn, 1.3 * size, 100))
         assert view.is_near(other) == other.is_near(view) == near
     points = rng.uniform(0, 99, (5, 2))

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from convcorr_jax.backbone import Network, Params, activations, prefix_tokens
-from convcorr_jax.backbone.weights import read_vit
+from convcorr_jax.backbone.weights import read_tensors, read_vit
 
 transformers = pytest.importorskip("transformers", reason="needs the library transformers")
 
@@ -191,3 +191,16 @@ def test_every_block_is_that_of_the_library(name, tmp_path, rng, record_property
         difference = largest_difference(network, params, jnp.asarray(inputs), expected)
         record_property(f"{name} {height}x{width}", difference)
         assert difference < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_several_files_of_a_network_are_read_as_one(tmp_path):
+    model = randomized(CASES["dinov2"].model())
+    model.save_pretrained(tmp_path / "one")
+    model.save_pretrained(tmp_path / "several", max_shard_size="40KB")
+    assert len(list((tmp_path / "several").glob("*.safetensors"))) > 2
+    expected = read_tensors(tmp_path / "one" / "model.safetensors")
+    found = read_tensors(tmp_path / "several" / "model.safetensors.index.json")
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)

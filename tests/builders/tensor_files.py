@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,20 @@ def safetensors_bytes(arrays: Arrays, *, kind: str = "F32", **changes: object) -
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + numbers
+
+
+def write_sharded(folder: Path, arrays: Arrays, *, kinds: tuple[str, ...] = ("F32", "F32")) -> Path:
+    """Write arrays in turn to as many files of safetensors as there are kinds, and return their index."""
+    files = [f"model-{k:05}-of-{len(kinds):05}.safetensors" for k in range(1, len(kinds) + 1)]
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {name: files[number % len(files)] for number, name in enumerate(arrays)}
+    for file, kind in zip(files, kinds, strict=True):
+        own = {name: array for name, array in arrays.items() if places[name] == file}
+        (folder / file).write_bytes(safetensors_bytes(own, kind=kind))
+    index = folder / "model.safetensors.index.json"
+    size = sum(array.nbytes for array in arrays.values())
+    index.write_text(json.dumps({"metadata": {"total_size": size}, "weight_map": places}), encoding="utf-8")
+    return index
 
 
 def torch_bytes(arrays: Arrays, *, new_format: bool = True) -> bytes:

@@ -36,6 +36,7 @@ def test_networks_are_ranked_and_a_second_run_reads_what_was_predicted(tmp_path,
     )
     result = result_of(leaderboard.main, config)
     assert result["pairs"] == 8
+    assert result["costs"][NAME]["training_may_contain_set"] == "unknown"
     for method in ("nearest", "flow"):
         assert set(result["ranks"][method]) == set(result[method]) == {"alexnet", NAME}
         assert set(result[method]["alexnet"]["settings"]) == {"car", "duck"}

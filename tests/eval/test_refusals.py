@@ -27,6 +27,9 @@ SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 REFUSED = [
     ("eval.annotation", "--labels nowhere", "nowhere does not exist"),
     ("eval.annotation", "--methods", "no method is named"),
+    ("eval.annotation", "--draws 0", "draws is 0; at least 1 is expected"),
+    ("eval.annotation", "--review 3 --rounds 0", "rounds is 0; at least 1 is expected"),
+    ("eval.annotation", "--review -3", "review is -3; at least 0 is expected"),
     ("eval.annotation_folders", "--folders cats", "'cats' is no folder of labelled photographs; car, duck"),
     (CLASSIFICATION, "--costs 1.0 0.1", "in rising order"),
     (CLASSIFICATION, "--layers conv1 conv1", "none of them twice"),

@@ -35,6 +35,11 @@ RESULT = {
         name: {"pck": {"0.1": 0.5, "0.2": 1.0}, "interval": {"0.1": [0.4, 0.9]}} for name in ("flow", "copy")
     },
     "penalty": {"net": 0.00002, "rgb": 16598.5},
+    "nets": {
+        "net": {"may": "unknown", "bytes": 3, "sees": "all"},
+        "rgb": {"may": "no", "bytes": 1, "sees": "little"},
+    },
+    "reasons": {"net": {"may": "unknown", "because": "no one has compared them"}},
     "joints": {f"joint {n}": {f"of person {k}": k * n for k in range(20)} for n in range(15)},
 }
 PRINTED = """\
@@ -49,6 +54,11 @@ copy           0.500  1.000
 
            net    rgb
 penalty  2e-05  16598
+
+nets
+         may  bytes
+net  unknown      3
+rgb       no      1
 
 joints
           of person 0  of person 1  of person 2  of person 3  of person 4

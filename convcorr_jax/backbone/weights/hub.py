@@ -11,9 +11,12 @@ from pathlib import Path
 from convcorr_jax.errors import InputError
 
 # In the order in which they are looked for.
-_FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin")
+_FILES = (
+    *("model.safetensors", "model.safetensors.index.json"),
+    *("open_clip_model.safetensors", "pytorch_model.bin"),
+)
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".npz")
-_OTHER_ENDINGS = (".caffemodel", ".ckpt", ".onnx", ".whl")
+_OTHER_ENDINGS = (".caffemodel", ".ckpt", ".onnx", ".whl", ".json")
 
 
 def is_repository(name: str) -> bool:

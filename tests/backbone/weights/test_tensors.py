@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import struct
 import tracemalloc
 import zipfile
@@ -13,7 +14,7 @@ import torch
 from convcorr_jax.backbone.weights import is_repository, load, read_tensors
 from convcorr_jax.backbone.weights.hub import cached_file, hub_folder
 from convcorr_jax.errors import InputError
-from tests.builders.tensor_files import WRITERS, onnx_bytes, safetensors_bytes
+from tests.builders.tensor_files import WRITERS, onnx_bytes, safetensors_bytes, write_sharded
 
 
 @pytest.fixture
@@ -60,6 +61,45 @@ def test_half_precision_becomes_single(tmp_path, arrays):
     nested = read_tensors(tmp_path / "x")
     assert nested.keys() == {f"model/{name}" for name in arrays}
     np.testing.assert_array_equal(nested["model/a.bias"], state["model"]["a.bias"].float())
+
+
+def test_the_files_of_an_index_are_read_as_one(tmp_path, arrays, monkeypatch):
+    # Of more numbers than an index may stand for.
+    monkeypatch.setattr("convcorr_jax.backbone.weights.tensors._ALWAYS_READ_BYTES", 0)
+    arrays |= {"large": np.ones(2**15, np.float32)}
+    found = read_tensors(write_sharded(tmp_path, arrays, kinds=("F32", "F32", "F32")))
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+    content = safetensors_bytes(arrays, places={"dtype": "I64", "shape": [0], "data_offsets": [0, 0]})
+    (tmp_path / "model-00002-of-00003.safetensors").write_bytes(content)
+    index = tmp_path / "model.safetensors.index.json"
+    stated = json.loads(index.read_text(encoding="utf-8"))
+    stated["weight_map"]["places"] = "model-00002-of-00003.safetensors"
+    index.write_text(json.dumps(stated), encoding="utf-8")
+    assert read_tensors(index).keys() == arrays.keys()
+
+
+@pytest.mark.parametrize(
+    ("places", "sentence"),
+    [
+        ({"a": "absent.safetensors"}, r"absent\.safetensors does not exist; a weights file is expected"),
+        ({"a": "model-00001-of-00002.safetensors"}, r"model-00001-of-00002\.safetensors has no tensor 'a'"),
+        ({"a": "../model.safetensors"}, r"'\.\./model\.safetensors' is not the name of a file beside it"),
+        ({"a": ".."}, r"'\.\.' is not the name of a file beside it"),
+        ({"a": "/etc/passwd"}, "'/etc/passwd' is not the name of a file beside it"),
+        ({"a": "model.safetensors.index.json"}, r"index\.json is damaged or cut short: its header"),
+        ({"a": 3}, "is damaged, or is no index of tensors"),
+        (["a"], "is damaged, or is no index of tensors"),
+    ],
+)
+def test_an_index_that_does_not_fit_its_files_is_refused(places, sentence, tmp_path, arrays):
+    index = write_sharded(tmp_path / "in", arrays)
+    shutil.copy(tmp_path / "in" / "model-00001-of-00002.safetensors", tmp_path / "model.safetensors")
+    index.write_text(json.dumps({"weight_map": places}), encoding="utf-8")
+    with pytest.raises(InputError, match=f"^{re.escape(str(index))}.*{sentence}") as refused:
+        read_tensors(index)
+    assert "\n" not in str(refused.value)
 
 
 def entry(*, kind: object = "F32", shape: object = (5, 3), offsets: object = (0, 60)) -> dict:
@@ -112,7 +152,7 @@ def test_overlapping_missing_and_surplus_bytes_are_refused(tmp_path, arrays):
 
 def test_what_is_no_file_of_tensors_is_refused(tmp_path):
     for content in (b"", b"\x89PNG\r\n\x1a\n" + bytes(40), b"{}" * 20):
-        with pytest.raises(InputError, match=r"is in no format of tensors known here|is empty"):
+        with pytest.raises(InputError, match=r"is in no format of tensors known here|is empty|is no index"):
             read_tensors(written(tmp_path, content))
     with pytest.raises(InputError, match="absent"):
         read_tensors(tmp_path / "absent")
@@ -148,6 +188,7 @@ def test_damaged_graphs_are_refused(tmp_path, arrays, rng):
         ("facebook/dinov2-small", True),
         ("timm/vit_small_patch14_dinov2.lvd142m", True),
         ("weights/model.safetensors", False),
+        ("weights/model.safetensors.index.json", False),
         ("alexnet", False),
         ("a/b/c", False),
         ("../b", False),
@@ -188,6 +229,8 @@ def test_files_in_the_cache_of_hugging_face_are_found(tmp_path, monkeypatch):
         (new / name).touch()
     with pytest.raises(InputError, match=r"has these files of weights: a\.pth, b\.pth; one is expected"):
         cached_file("org/name")
+    (new / "model.safetensors.index.json").touch()
+    assert cached_file("org/name") == new / "model.safetensors.index.json"
     (new / "model.safetensors").touch()
     assert cached_file("org/name") == new / "model.safetensors"
     (repository / "refs" / "main").write_text("../../x", encoding="utf-8")

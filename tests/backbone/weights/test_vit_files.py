@@ -13,7 +13,7 @@ from convcorr_jax.backbone import NETWORKS, vit_network
 from convcorr_jax.backbone.weights import ANY_VIT, find, load, loading, read_params, read_vit
 from convcorr_jax.descriptors import default_layer, paper_recipe_for, recipe_for
 from convcorr_jax.errors import InputError
-from tests.builders.tensor_files import WRITERS, onnx_bytes, safetensors_bytes
+from tests.builders.tensor_files import WRITERS, onnx_bytes, safetensors_bytes, write_sharded
 from tests.reference import vision_transformer as oracle
 
 
@@ -174,6 +174,8 @@ def test_any_transformer_is_loaded_by_its_file_or_its_repository(tmp_path, monke
     assert (weights.network.name, weights.source) == ("dinov2_reg_w64_4", "model.safetensors")
     assert weights.layers == ("block0", "block1", "block2")
     assert weights.fingerprint == load(ANY_VIT, path=path).fingerprint
+    write_sharded(tmp_path / "models--org--parts" / "snapshots" / "bb", arrays)
+    assert load("org/parts").fingerprint == weights.fingerprint
     assert recipe_for(weights.network).layers == ("block2",)
     assert (recipe_for(weights.network).sizes_px, paper_recipe_for(weights.network).sizes_px) == ((100,), (64,))
     assert default_layer(weights) == "block2"
