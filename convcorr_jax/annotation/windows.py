@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageFilter
 
-from convcorr_jax import coords, images
+from convcorr_jax import __version__, coords, images
 from convcorr_jax.annotation.shape import Similarity, complex_of, share_outside
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
@@ -156,7 +156,7 @@ class Extractor(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """A hash of all that features depend on, which is the same once the directions were saved."""
-        digest = hashlib.blake2b(self.weights.fingerprint.encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{__version__} {self.weights.fingerprint}".encode(), digest_size=16)
         for mean, basis in self.directions:
             digest.update(mean.astype(np.float32).tobytes() + basis.astype(np.float16).tobytes())
         return digest.hexdigest()
