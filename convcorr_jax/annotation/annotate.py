@@ -63,6 +63,8 @@ _CONTINUED = 0.3
 _SURELY = 1.6
 # The share of the folder that heads learn from with few examples, its weight, and that of true examples.
 _TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
+# With fewer examples, heads learn from the best of what they found, too, if photographs differ.
+_MANY = 10
 # An object that is larger than this share of its photograph fills it, and stands as the example does.
 _FILLS = 0.45
 # The median correlation of small copies was 0.89 for the frames of one camera, and at most 0.23 for other sets.
@@ -128,12 +130,14 @@ def annotate(
     """Find the objects of labelled photographs, and their points, in other photographs.
 
     With up to four examples, a template finds the object and flow carries the points; heads are fitted to the
-    examples and to the best 40 % of what was found. From five on, heads are fitted to the examples alone. They
-    are of `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several
-    objects, and else of `OneStage`; near the border both are fitted to a part of the examples and compared on
-    the others. The heads of a previous model learn on if its examples, five or more, are among the labels, and
-    others are, too: in 0.3 times the steps, and without folds, because what they found of the new examples is
-    held out. With fewer than five examples, an object that fills the photographs of one view has one stage.
+    examples and to the best 40 % of what was found. From five on, heads are fitted to the examples. They are of
+    `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several objects,
+    and else of `OneStage`; near the border both are fitted to a part of the examples and compared on the
+    others. With up to nine examples, and one object in each of photographs that differ, heads learn on from the
+    best 40 % of what they find; confidence and radii are of the heads before. The heads of a previous model
+    learn on if its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps,
+    and without folds, because what they found of the new examples is held out. With fewer than five examples,
+    an object that fills the photographs of one view has one stage.
 
     Args:
         labels: photographs of which all objects are labelled; points that are NaN are absent.
@@ -173,6 +177,9 @@ def annotate(
     )
     names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
     unseen = _unseen(examples, previous)
+    known = {each.path.resolve(): each for each in labels.photographs}
+    labelled = [known.get(path.resolve()) for path in photographs]
+    unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
     if len(examples) < FEW and start:
         fit = _Fit(_plan(PersonCascade.name, task, examples, labelled=len(examples)))
     elif len(examples) < FEW:
@@ -184,13 +191,13 @@ def annotate(
         fit = _continued(previous, task, examples, unseen, seed=seed)
     else:
         fit = _from_many(task, examples, names, seed=seed, progress=progress)
+        if len(examples) < _MANY and fit.method.params and task.objects == 1 and not _show_one_view(copies):
+            progress("self-training")
+            fit = fit._replace(method=_self_trained(fit.method, examples, unlabelled, seed=seed))
     model = AnnotationModel(
         labels.names, labels.category, labels.skeleton, fit.method, fit.calibration, fit.held_out
     )
     progress("photographs")
-    known = {each.path.resolve(): each for each in labels.photographs}
-    labelled = [known.get(path.resolve()) for path in photographs]
-    unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
     shapes = iter(find(unlabelled, fit.method))
     found = [
         _found(path, one, next(shapes), model) if own is None else _kept(path, one, own)
@@ -342,8 +349,7 @@ def _from_few(
     trusted = _trusted(task, copies, first)
     mirrored = any(flag for example in (*examples, *trusted) for flag in example.mirrored)
     task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
-    times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
-    everything = [*examples * times, *trusted]
+    everything = _together(examples, trusted)
     alone = task.objects == 1 and not mirrored and _fills(examples)
     name = method or (OneStage.name if alone and _show_one_view(copies) else TwoStages.name)
     planned = _plan(name, task, everything, labelled=len(examples))
@@ -351,9 +357,28 @@ def _from_few(
     return planned.fit(windows, seed=seed)
 
 
+def _self_trained(
+    fitted: Method, examples: list[Example], copies: Sequence[Photograph], *, seed: int
+) -> Method:
+    """Let heads learn on, in half the steps, from the examples and from the best of what they found."""
+    found = [(copy, shapes[0]) for copy, shapes in zip(copies, find(copies, fitted), strict=True) if shapes]
+    if not found:
+        return fitted
+    trusted = _trusted(fitted.task, *zip(*found, strict=True))
+    rng = np.random.default_rng([seed, 1])
+    windows = fitted.windows(_together(examples, trusted), count=_LEAST_WINDOWS, rng=rng)
+    return replace(fitted, steps=fitted.steps // 2).fit(windows, seed=seed)
+
+
+def _together(examples: list[Example], trusted: Sequence[Example]) -> list[Example]:
+    """Return the examples, so often that they are some three in ten, and what is trusted."""
+    times = max(1, round(_TRUE_SHARE / (1 - _TRUE_SHARE) * len(trusted) / len(examples)))
+    return [*examples * times, *trusted]
+
+
 def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShape]) -> list[Example]:
-    """Return the best of what a template found as examples; of points that it lacks nothing is known."""
-    trusted, carried = [], [shape.absent == 0 for shape in first]
+    """Return the best of what was found as examples; of points that are probably absent nothing is known."""
+    trusted, carried = [], [shape.absent < 0.5 for shape in first]
     scores = [np.log(s.confidence[own].clip(1e-3)).mean() for s, own in zip(first, carried, strict=True)]
     for number in np.argsort(-np.array(scores))[: max(1, round(_TRUSTED * len(first)))]:
         points, is_mirrored = complex_of(first[number].points), first[number].mirrored

@@ -25,7 +25,7 @@ class Annotate:
     """Label a folder of photographs from a few labelled ones, correct the worst on a page, and run again.
 
     The method grows with the number of examples. With one to four, a template of the example's object is
-    searched and flow carries its points; from five on, small networks learn from the examples alone, and the
+    searched and flow carries its points; from five on, small networks learn from the examples, and the
     method, its errors and the radii that are printed come from examples that were held out. If --out has the
     model of such a run, its networks learn on from the examples that are new.
     """

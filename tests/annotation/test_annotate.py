@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from convcorr_jax import coords
 from convcorr_jax.annotation import AnnotationModel, Calibration, template
 from convcorr_jax.annotation.methods import FoundShape
-from convcorr_jax.annotation.model import compare
+from convcorr_jax.annotation.model import compare, find
 from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, shape_distance, swap_sides
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
@@ -241,6 +241,18 @@ def test_points_that_the_template_lacks_are_unknown(tmp_path):
         task.extract, swaps=(0, 2, 1, 3), rng=np.random.default_rng(0),
     )  # fmt: skip
     np.testing.assert_array_equal(windows.targets.known, [[0.5, 0.25, 0.5, 0]])
+
+
+def test_heads_learn_on_from_what_they_found(one_example):
+    folder, truth, *_ = one_example
+    method = load_fitted(folder / "out" / "model", AnnotationModel).method
+    examples, *_ = annotating._examples(read_labels(folder / "examples.csv"), may_be_mirrored=False)
+    copies = [annotating._open(path).photograph for path in truth]
+    assert annotating._self_trained(method, examples, [], seed=0) is method
+    after = annotating._self_trained(replace(method, steps=4), examples, copies, seed=0)
+    assert all(np.any(a["out"] != b["out"]) for a, b in zip(after.params, method.params, strict=True))
+    for (shape,), (points,) in zip(find(copies, after), truth.values(), strict=True):
+        assert np.linalg.norm(shape.points - points, axis=1).max() < 12
 
 
 def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
