@@ -144,14 +144,16 @@ class FittedHeads:
 
     designs: ClassVar[tuple[heads.Design, ...]]
     """Of each head."""
-    sees: ClassVar[bool] = True
-    """Whether it needs features of whole photographs."""
 
     task: Task
     frame: tuple[int, int]
     steps: int
     params: tuple[heads.Params, ...] = ()
     """Of `MEMBERS` heads of each kind."""
+
+    def views(self, photograph: Photograph) -> list[View]:
+        """Return the windows that show a photograph as a whole."""
+        return [View(frame_of(photograph.size, self.frame), self.frame)]
 
     def fit(self: Kind, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> Kind:
         """Fit heads to each kind of windows, from the fitted ones if there are any."""
@@ -210,9 +212,18 @@ class OneStage(FittedHeads):
             super().fit(windows, members=members, seed=seed), shapes=complex_of(pixels_of(cells[rows]))
         )
 
+    def views(self, photograph: Photograph) -> list[View]:
+        """Return the frame and, if heads learned from mirrored copies, the mirrored one."""
+        (view,) = super().views(photograph)
+        return [view, view._replace(mirrored=True)] if self.task.mirror else [view]
+
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
-        """Return the object of each photograph, whose features in the frame are ``seen``."""
+        """Return the object of each photograph, by the mean over its views, whose features are ``seen``."""
         heat, pairs = heads.predict(self.params[0], seen), Pairs.of(self.shapes)
+        if self.task.mirror:
+            swaps = list(self.task.swaps)
+            back = heads.Heat(heat.cells[1::2, :, ::-1, swaps], heat.absent[1::2, swaps])
+            heat = heads.Heat((heat.cells[::2] + back.cells) / 2, (heat.absent[::2] + back.absent) / 2)
         choices = [pairs.choose(one) for one in heat.cells]
         peak = heads.around(heat.cells, np.stack([cells for cells, _ in choices]))
         confidence = np.sqrt(peak.probability * [belief for _, belief in choices])

@@ -13,20 +13,11 @@ from jaxtyping import Complex, Float
 from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import RIGHT, Calibration, HeldOut
-from convcorr_jax.annotation.methods import (
-    MEMBERS,
-    SHAPES,
-    SIDE_STEP,
-    FoundShape,
-    OneStage,
-    Task,
-    TwoStages,
-    frame_of,
-)
+from convcorr_jax.annotation.methods import MEMBERS, SHAPES, SIDE_STEP, FoundShape, OneStage, Task, TwoStages
 from convcorr_jax.annotation.people import METHODS, Method
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.stages import Example
-from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, Photograph, View, look
+from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, Photograph, look
 from convcorr_jax.backbone import NETWORKS, channels
 from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
@@ -53,9 +44,9 @@ def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundSh
     """Return the objects of each photograph; the features of sixteen are in memory at a time."""
     found: list[list[FoundShape]] = []
     for start in range(0, len(photographs), _TOGETHER):
-        chunk, frame = photographs[start : start + _TOGETHER], method.frame
-        views = [(one, View(frame_of(one.size, frame), frame)) for one in chunk]
-        found += method.predict(chunk, look(method.task.extract, views)[1] if method.sees else ())
+        chunk = photographs[start : start + _TOGETHER]
+        views = [(one, view) for one in chunk for view in method.views(one)]
+        found += method.predict(chunk, look(method.task.extract, views)[1] if views else ())
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.methods import FittedHeads, FoundShape, OneStage, Task, TwoStages, frame_size
 from convcorr_jax.annotation.stages import Example, Windows
-from convcorr_jax.annotation.windows import Features, Photograph
+from convcorr_jax.annotation.windows import Features, Photograph, View
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted
@@ -28,13 +28,16 @@ class PersonCascade(FittedHeads):
 
     name: ClassVar[str] = "person cascade"
     designs: ClassVar[tuple[heads.Design, ...]] = ()
-    sees: ClassVar[bool] = False
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "PersonCascade":
         """Check that the cascade has the points."""
         joints(task.names)
         return cls(task, frame_size(task.aspect, 1.0), 0)
+
+    def views(self, photograph: Photograph) -> list[View]:
+        """Return none, because the cascade sees photographs itself."""
+        return []
 
     def windows(
         self, examples: Sequence[Example], *, count: int, rng: np.random.Generator

@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from convcorr_jax import coords
 from convcorr_jax.annotation import AnnotationModel, Calibration, template
-from convcorr_jax.annotation.methods import FoundShape
+from convcorr_jax.annotation.methods import FoundShape, OneStage
 from convcorr_jax.annotation.model import compare, find
 from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, shape_distance, swap_sides
 from convcorr_jax.annotation.shape import points_of as points_of_
@@ -253,6 +253,22 @@ def test_heads_learn_on_from_what_they_found(one_example):
     assert all(np.any(a["out"] != b["out"]) for a, b in zip(after.params, method.params, strict=True))
     for (shape,), (points,) in zip(find(copies, after), truth.values(), strict=True):
         assert np.linalg.norm(shape.points - points, axis=1).max() < 12
+
+
+def test_one_stage_finds_the_mirrored_object_of_a_mirrored_photograph(tmp_path):
+    truth = paste_objects(tmp_path, [[angle] for angle in ANGLES[:3]])
+    labels = read_labels(write_labels(tmp_path / "examples.csv", truth))
+    swaps, (examples, mean, _) = (0, 2, 1, 3), annotating._examples(labels, may_be_mirrored=False)
+    copies = [annotating._open(path).photograph for path in truth]
+    task, _ = annotating._task(NAMES, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=True)
+    method = OneStage.plan(task, examples, steps=20)
+    method = method.fit(method.windows(examples, count=16, rng=np.random.default_rng(0)), members=1)
+    height, width = copies[0].size
+    mirrored = annotating.Photograph(lambda: copies[0].load()[:, ::-1], (height, width))
+    (plain,), (other,) = find([copies[0], mirrored], method)
+    other = other.mirror(width, swaps)
+    np.testing.assert_allclose(other.points, plain.points, atol=0.2)
+    np.testing.assert_allclose(other.confidence, plain.confidence, atol=0.1)
 
 
 def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
