@@ -63,6 +63,8 @@ _CONTINUED = 0.3
 _SURELY = 1.6
 # The share of the folder that heads learn from with few examples, its weight, and that of true examples.
 _TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
+# Of points that are absent with this probability nothing is known.
+_GONE = 0.5
 # With fewer examples, heads learn from the best of what they found, too, if photographs differ.
 _MANY = 10
 # An object that is larger than this share of its photograph fills it, and stands as the example does.
@@ -156,8 +158,8 @@ def annotate(
             for the same method, angles, mirrored copies and number of objects; its principal directions of
             features (`Extractor`), if points have the same names.
         keep: a folder in which the features of up to 400 photographs are kept, some 1 to 3 MB each. A later
-            call with the same directions reads these: where an object is searched at most 3 % of a window away
-            from where it was before, they stand for those of the new place.
+            search with the same directions reads these: where an object is at most 3 % of a window away from
+            where it was before, they stand for those of the new place.
         progress: called with the name of each stage.
 
     Raises:
@@ -172,6 +174,8 @@ def annotate(
     copies = [one.photograph for one in opened]
     examples, shape, swaps = _examples(labels, may_be_mirrored=mirror is not False)
     extract = previous.method.task.extract if previous and previous.names == labels.names else None
+    if extract and extract.weights.fingerprint != search.fingerprint:
+        extract = None
     task, residual = _task(
         labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
     )
@@ -210,7 +214,7 @@ def annotate(
 def _open(path: Path, keep: Path | None = None) -> _Opened:
     """Return a photograph that is read when it is needed, at most 1024 pixels long.
 
-    Its features are kept in files of a folder, under a name that is another once the photograph is changed.
+    Its features are kept in files of a folder, under a name that its content decides.
     """
     height, width = image_size(path, upright=True)
     scale = min(1.0, LONGEST_PX / max(height, width))
@@ -220,9 +224,7 @@ def _open(path: Path, keep: Path | None = None) -> _Opened:
         image = read_image(path)
         return image if scale == 1 else images.resize(image, size).image
 
-    state = path.stat()
-    name = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
-    kept = keep and keep / hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    kept = keep and keep / hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     return _Opened(Photograph(load, size, kept), (height, width), coords.resize((height, width), size))
 
 
@@ -361,10 +363,15 @@ def _self_trained(
     fitted: Method, examples: list[Example], copies: Sequence[Photograph], *, seed: int
 ) -> Method:
     """Let heads learn on, in half the steps, from the examples and from the best of what they found."""
-    found = [(copy, shapes[0]) for copy, shapes in zip(copies, find(copies, fitted), strict=True) if shapes]
+    found = [
+        (copy, shapes[0])
+        for copy, shapes in zip(copies, find(copies, fitted), strict=True)
+        if shapes and np.mean(shapes[0].absent < _GONE) >= 0.5
+    ]
     if not found:
         return fitted
-    trusted = _trusted(fitted.task, *zip(*found, strict=True))
+    # The best come first, and each has a window.
+    trusted = _trusted(fitted.task, *zip(*found, strict=True))[: round((1 - _TRUE_SHARE) * _LEAST_WINDOWS)]
     rng = np.random.default_rng([seed, 1])
     windows = fitted.windows(_together(examples, trusted), count=_LEAST_WINDOWS, rng=rng)
     return replace(fitted, steps=fitted.steps // 2).fit(windows, seed=seed)
@@ -378,10 +385,11 @@ def _together(examples: list[Example], trusted: Sequence[Example]) -> list[Examp
 
 def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShape]) -> list[Example]:
     """Return the best of what was found as examples; of points that are probably absent nothing is known."""
-    trusted, carried = [], [shape.absent < 0.5 for shape in first]
+    trusted, carried = [], [shape.absent < _GONE for shape in first]
     scores = [np.log(s.confidence[own].clip(1e-3)).mean() for s, own in zip(first, carried, strict=True)]
     for number in np.argsort(-np.array(scores))[: max(1, round(_TRUSTED * len(first)))]:
         points, is_mirrored = complex_of(first[number].points), first[number].mirrored
+        points = np.where(carried[number], points, np.nan)
         if diameter(points) > 0:
             objects, weight = [(points, is_mirrored)], _TRUSTED_WEIGHT * carried[number]
             trusted.append(_example(copies[number], objects, task.mean, task.swaps, usual=1.0, weight=weight))

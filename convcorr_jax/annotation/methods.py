@@ -292,7 +292,8 @@ class TwoStages(FittedHeads):
         found: list[list[FoundShape]] = [[] for _ in photographs]
         if rows:
             prior = self._prior(self._expected, self.task.spread)
-            views, features = look(self.task.extract, [(photographs[row], view) for row, view in rows])
+            together = [(photographs[row], view) for row, view in rows]
+            views, features = look(self.task.extract, together, kind="exact")
             closer = heads.predict(self.params[1], features)
             for (row, _), view, cells, absent in zip(rows, views, closer.cells, closer.absent, strict=True):
                 shape = self._placed(cells, absent, prior, partial(view.outside, size=photographs[row].size))

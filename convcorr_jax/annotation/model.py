@@ -46,7 +46,7 @@ def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundSh
     for start in range(0, len(photographs), _TOGETHER):
         chunk = photographs[start : start + _TOGETHER]
         views = [(one, view) for one in chunk for view in method.views(one)]
-        found += method.predict(chunk, look(method.task.extract, views)[1] if views else ())
+        found += method.predict(chunk, look(method.task.extract, views, kind="whole")[1] if views else ())
     return found
 
 

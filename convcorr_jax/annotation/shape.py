@@ -28,7 +28,7 @@ _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "L": "R", "R": "
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
 # What separates the parts of a name, such as lEye, that are written without a space.
 _JOINT = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-_LAST_CAPITAL = r"(?<=[A-Z])(?=[LR]$)"
+_LAST = r"(?<=[A-Z])(?=[LR]$)"
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -198,12 +198,15 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
     >>> swap_sides(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"], np.arange(6) * 1j)
     (0, 2, 1, 4, 3, 5)
     """
-    joints = [
-        f"{_JOINT}|{_LAST_CAPITAL}" if name[:-1] + _SIDES.get(name[-1:], "") in names else _JOINT
-        for name in names
+    last = [bool(re.search(_LAST, name)) and name[:-1] + _SIDES[name[-1]] in names for name in names]
+    lower = [
+        re.sub(f"{_JOINT}|{_LAST}" if by_last else _JOINT, "_", name).lower()
+        for name, by_last in zip(names, last, strict=True)
     ]
-    lower = [re.sub(joint, "_", name).lower() for joint, name in zip(joints, names, strict=True)]
-    partners = [re.sub(_SIDE, lambda match: _SIDES[match[0]], name) for name in lower]
+    partners = [
+        re.sub("[lr]$" if by_last else _SIDE, lambda match: _SIDES[match[0]], name)
+        for name, by_last in zip(lower, last, strict=True)
+    ]
     found = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
     by_name = [one if found[one] == k else k for k, one in enumerate(found)]
     own, other = ([re.sub(r"\d+", "", one) for one in each] for each in (lower, partners))

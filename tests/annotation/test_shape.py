@@ -187,6 +187,8 @@ def test_sides_are_read_from_names_in_one_word():
     ("names", "expected"),
     [
         (["FL", "FR", "HL", "HR", "TAIL", "EAR"], (1, 0, 3, 2, 4, 5)),
+        (["FL", "FR", "RL", "RR"], (1, 0, 3, 2)),
+        (["UL", "LL", "UR", "LR"], (2, 3, 0, 1)),
         (["pawFR", "paw_HL", "pawFL", "paw_HR"], (2, 3, 0, 1)),
         (["lPaw", "rPaw", "paw1L", "paw1R", "paw2L", "paw2R"], (1, 0, 3, 2, 5, 4)),
         # The ends of these are no sides, but their beginnings are.

@@ -16,7 +16,6 @@ from convcorr_jax.annotation.windows import (
     whole,
 )
 from convcorr_jax.backbone.weights import load
-from convcorr_jax.errors import InputError
 
 SPOT = np.array([[101.0, 67.0]])
 
@@ -75,25 +74,26 @@ def test_features_of_a_near_view_are_read_and_others_are_computed_and_kept(tmp_p
     def views(*shifts, mirrored=False):
         return [(photograph, View(Similarity(1, -shift), (64, 64), mirrored)) for shift in shifts]
 
-    seen, first = look(extract, views(10, 40 + 9j))
+    seen, first = look(extract, views(10, 40 + 9j), kind="whole")
     assert seen == [view for _, view in views(10, 40 + 9j)]
     assert len(reads) == 1
     for layer, plain in zip(first, extract([image[:64, 10:74], image[9:73, 40:104]]), strict=True):
         np.testing.assert_array_equal(layer, plain)
-    again, second = look(extract, views(40 + 8j, 11))
+    again, second = look(extract, views(40 + 8j, 11), kind="whole")
     assert again == seen[::-1]
     assert len(reads) == 1
     np.testing.assert_array_equal(second[0], first[0][::-1])
     for others in (views(10, 43), views(10, mirrored=True), views(10)):
-        seen, _ = look(extract, others)
+        seen, _ = look(extract, others, kind="whole")
         assert seen == [view for _, view in others]
     assert len(reads) == 4
     path = next((tmp_path / "features").iterdir())
     halved = extract._replace(directions=tuple(one._replace(basis=one.basis / 2) for one in extract.directions))
-    np.testing.assert_allclose(look(halved, views(10))[1][0], first[0][:1] / 2, atol=1e-3)
+    np.testing.assert_allclose(look(halved, views(10), kind="whole")[1][0], first[0][:1] / 2, atol=1e-3)
+    look(extract, views(12), kind="exact")
+    assert look(extract, views(11), kind="exact")[0] == [view for _, view in views(12)]
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(InputError, match=path.name):
-        look(extract, views(10))
+    np.testing.assert_array_equal(look(extract, views(10), kind="whole")[1][0], first[0][:1])
 
 
 def test_a_view_is_near_if_its_pixels_are(rng):

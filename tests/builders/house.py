@@ -85,9 +85,9 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 2793),
-    "backbone": (25, 4024),
-    "cli": (12, 2521),
+    "annotation": (12, 2818),
+    "backbone": (25, 4026),
+    "cli": (12, 2524),
     "datasets": (44, 7104),
     "descriptors": (5, 824),
     "doctor": (6, 1012),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2062),
     "synthetic": (13, 1981),
     "tasks": (51, 9913),
-    "tests": (284, 38414),
+    "tests": (284, 38447),
     "top level": (8, 1135),
     "train": (4, 260),
 }

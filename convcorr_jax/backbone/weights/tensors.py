@@ -140,8 +140,10 @@ def _index(path: Path) -> TensorFile:
     headers: dict[str, Mapping[str, safetensors.Entry]] = {}
     with json_file(path, "index of tensors") as index:
         files = index["weight_map"]
+        if not files:
+            raise InputError("it names no tensor")
         for file in sorted(set(files.values())):
-            if not re.fullmatch(r"[\w-][\w.-]*", file):
+            if not re.fullmatch(r"[\w-][\w. -]*", file):
                 raise InputError(f"{file!r} is not the name of a file beside it")
             check_file(part := path.with_name(file), "weights")
             with _damage_refused(part):
