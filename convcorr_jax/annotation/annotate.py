@@ -154,9 +154,9 @@ def annotate(
         method: the heads; by default they are chosen.
         start: with "person", the package's person cascade is an entrant, and is used with fewer than five
             examples.
-        previous: what an earlier call fitted to some of the labels. Its heads are used only if the rest asks
-            for the same method, angles, mirrored copies and number of objects; its principal directions of
-            features (`Extractor`), if points have the same names.
+        previous: what an earlier call fitted to some of the labels, on the same weights, or it is not used.
+            Its heads are used only if the rest asks for the same method, angles, mirrored copies and number of
+            objects; its principal directions of features (`Extractor`), if points have the same names.
         keep: a folder in which the features of up to 400 photographs are kept, some 1 to 3 MB each. A later
             search with the same directions reads these: where an object is at most 3 % of a window away from
             where it was before, they stand for those of the new place.
@@ -173,9 +173,9 @@ def annotate(
     opened = [_open(path, keep if number < _MOST_KEPT else None) for number, path in enumerate(photographs)]
     copies = [one.photograph for one in opened]
     examples, shape, swaps = _examples(labels, may_be_mirrored=mirror is not False)
+    if previous and previous.method.task.extract.weights.fingerprint != search.fingerprint:
+        previous = None
     extract = previous.method.task.extract if previous and previous.names == labels.names else None
-    if extract and extract.weights.fingerprint != search.fingerprint:
-        extract = None
     task, residual = _task(
         labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
     )
