@@ -6,6 +6,7 @@ The features of a photograph's windows may be kept in files, so that a further r
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from jaxtyping import Array, Float, UInt8
 from PIL import Image as PillowImage
 from PIL import ImageFilter
 
-from convcorr_jax import __version__, coords, images
+from convcorr_jax import coords, images
 from convcorr_jax.annotation.shape import Similarity, complex_of, share_outside
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
@@ -157,7 +158,9 @@ class Extractor(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """A hash of all that features depend on, which is the same once the directions were saved."""
-        digest = hashlib.blake2b(f"{__version__} {self.weights.fingerprint}".encode(), digest_size=16)
+        digest = hashlib.blake2b(
+            f"{version('convcorr_jax')} {self.weights.fingerprint}".encode(), digest_size=16
+        )
         for mean, basis in self.directions:
             digest.update(mean.astype(np.float32).tobytes() + basis.astype(np.float16).tobytes())
         return digest.hexdigest()
