@@ -198,11 +198,17 @@ def test_fingers_zoom_and_drag_and_a_tap_places(review, lamps, tmp_path):
     touch("End")
     assert progress(tab) == "0 of 3 reviewed"
     tab.get_by_role("button", name="Show the whole photograph").tap()
+    # The click that a tap becomes may be later than the tap.
+    shown = "width => Math.abs(document.querySelector('.sheet').getBoundingClientRect().width - width) < 1"
+    tab.wait_for_function(shown, arg=before)
     touch("Start", middle(tab, FIRST))
     touch("Move", spot_on_screen(tab))
     touch("End")
+    seen = tab.locator(".sheet img").get_attribute("src")
     tab.get_by_role("button", name="Next").tap()
+    tab.wait_for_function("seen => document.querySelector('.sheet img').src !== seen", arg=seen)
     tab.get_by_role("button", name="Delete").tap()
+    tab.wait_for_function("!document.querySelector('.pin')")
     tab.get_by_role("button", name="Add a lamp").tap()
     tab.touchscreen.tap(*spot_on_screen(tab))
     tab.get_by_role("button", name="End").tap()
