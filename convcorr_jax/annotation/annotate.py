@@ -63,8 +63,6 @@ _CONTINUED = 0.3
 _SURELY = 1.6
 # The share of the folder that heads learn from with few examples, its weight, and that of true examples.
 _TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
-# Of points that are absent with this probability nothing is known.
-_GONE = 0.5
 # With fewer examples, heads learn from the best of what they found, too, if photographs differ.
 _MANY = 10
 # An object that is larger than this share of its photograph fills it, and stands as the example does.
@@ -366,7 +364,7 @@ def _self_trained(
     found = [
         (copy, shapes[0])
         for copy, shapes in zip(copies, find(copies, fitted), strict=True)
-        if shapes and np.mean(shapes[0].absent < _GONE) >= 0.5
+        if shapes and np.mean(shapes[0].absent < Calibration.absent) >= 0.5
     ]
     if not found:
         return fitted
@@ -385,7 +383,7 @@ def _together(examples: list[Example], trusted: Sequence[Example]) -> list[Examp
 
 def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShape]) -> list[Example]:
     """Return the best of what was found as examples; of points that are probably absent nothing is known."""
-    trusted, carried = [], [shape.absent < _GONE for shape in first]
+    trusted, carried = [], [shape.absent < Calibration.absent for shape in first]
     scores = [np.log(s.confidence[own].clip(1e-3)).mean() for s, own in zip(first, carried, strict=True)]
     for number in np.argsort(-np.array(scores))[: max(1, round(_TRUSTED * len(first)))]:
         points, is_mirrored = complex_of(first[number].points), first[number].mirrored

@@ -198,15 +198,8 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
     >>> swap_sides(["nose", "leftEar", "rightEar", "l_eye", "r_eye", "left_hip"], np.arange(6) * 1j)
     (0, 2, 1, 4, 3, 5)
     """
-    last = [bool(re.search(_LAST, name)) and name[:-1] + _SIDES[name[-1]] in names for name in names]
-    lower = [
-        re.sub(f"{_JOINT}|{_LAST}" if by_last else _JOINT, "_", name).lower()
-        for name, by_last in zip(names, last, strict=True)
-    ]
-    partners = [
-        re.sub("[lr]$" if by_last else _SIDE, lambda match: _SIDES[match[0]], name)
-        for name, by_last in zip(lower, last, strict=True)
-    ]
+    pairs = [_name_and_partner(name, names) for name in names]
+    lower, partners = [name for name, _ in pairs], [partner for _, partner in pairs]
     found = [lower.index(one) if one in lower else k for k, one in enumerate(partners)]
     by_name = [one if found[one] == k else k for k, one in enumerate(found)]
     own, other = ([re.sub(r"\d+", "", one) for one in each] for each in (lower, partners))
@@ -221,10 +214,17 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
         by_place, before = optimize.linear_sum_assignment(squares)[1].tolist(), by_place
         if by_place == before:
             break
-    pairs = [one for k, one in enumerate(by_place) if alike[k, one] and by_place[one] == k]
+    paired = [one for k, one in enumerate(by_place) if alike[k, one] and by_place[one] == k]
     by_residual = shape_distance(mean, mirror_shape(mean, by_place))
     better = by_residual < _PAIRED_SHARE * shape_distance(mean, mirror_shape(mean, by_name))
-    return tuple(by_place if better and len(pairs) == len(names) else by_name)
+    return tuple(by_place if better and len(paired) == len(names) else by_name)
+
+
+def _name_and_partner(name: str, names: Sequence[str]) -> tuple[str, str]:
+    """Return a name in small letters, with its parts separated, and the one that its partner would have."""
+    by_last = re.search(_LAST, name) and name[:-1] + _SIDES[name[-1]] in names
+    lower = re.sub(f"{_JOINT}|{_LAST}" if by_last else _JOINT, "_", name).lower()
+    return lower, re.sub("[lr]$" if by_last else _SIDE, lambda match: _SIDES[match[0]], lower)
 
 
 def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:

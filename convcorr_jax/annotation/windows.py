@@ -34,7 +34,7 @@ _TOGETHER = 8
 DIRECTIONS = (96, 128, 128)
 """The principal directions that are kept of each layer."""
 # A view is seen by the features of another one whose pixels are at most this share of its side away, within a
-# third of its side about its middle: a third of the deviation by which training windows are turned.
+# third of its side about its middle: by at most 5 degrees or 9 %. Training windows vary by 12.
 _NEAR = 0.03
 
 
@@ -179,9 +179,11 @@ def look(
         one.kept and one.kept.with_name(f"{one.kept.name}-{kind}-{height}x{width}.npz") for one, _ in views
     ]
     fingerprint = np.frombuffer(bytes.fromhex(extract.fingerprint) if any(paths) else b"", np.uint8)
-    kept = {path: _read(path, (height, width), fingerprint) for path in set(paths) if path and path.exists()}
+    kept: dict[Path | None, list[tuple[View, tuple[np.ndarray, ...]]]] = {
+        path: _read(path, (height, width), fingerprint) for path in set(paths) if path and path.exists()
+    }
     rows = [
-        next((row for row in (kept.get(path, []) if path else []) if view.is_near(row[0])), None)
+        next((row for row in kept.get(path, []) if view.is_near(row[0])), None)
         for path, (_, view) in zip(paths, views, strict=True)
     ]
     new = [number for number, row in enumerate(rows) if row is None]
