@@ -271,7 +271,7 @@ def _example(
     means = mean, mirror_shape(mean, swaps)
     shapes, flags = zip(*objects, strict=True)
     fits = tuple(_fit(means[flag], shape, usual) for shape, flag in objects)
-    return Example(photograph.load, photograph.size, shapes, fits, flags, (None,) * len(fits), weight)
+    return Example(photograph, shapes, fits, flags, (None,) * len(fits), weight)
 
 
 def _fit(mean: np.ndarray, shape: np.ndarray, usual: float) -> Similarity:
@@ -296,7 +296,7 @@ def _task(
     )
     frame = frame_size(aspect, WHOLE_PX)
     if not isinstance(features, Extractor):
-        sample = [*(Photograph(e.load, e.size) for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
+        sample = [*(e.photograph for e in examples[:8]), *copies[:: 1 + len(copies) // 8]]
         windows = (View(frame_of(p.size, frame), frame).cut(p.load()) for p in sample)
         features = Extractor.fit(windows, features)
     distances = (shape_distance(shape.points, one) for one in unmirrored(shapes, flags, swaps))

@@ -202,7 +202,7 @@ class OneStage(FittedHeads):
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
         draws = stages.draw_whole(examples, frames, self.frame, jitter, count=count, mirror=mirror, rng=rng)
         task = self.task
-        return (stages.render(examples, draws, self.frame, task.extract, swaps=task.swaps, rng=rng),)
+        return (stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng),)
 
     def fit(self, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> "OneStage":
         """Fit the heads, and keep the shapes that their windows show."""
@@ -273,8 +273,8 @@ class TwoStages(FittedHeads):
             twice=turn_between(mirror_shape(task.mean, task.swaps), task.mean),
         )  # fmt: skip
         return tuple(
-            stages.render(examples, draws, (side, side), task.extract, swaps=task.swaps, rng=rng)
-            for draws, side in ((where, _SEARCH_SIDE), (exactly, _EXACT_SIDE))
+            stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng)
+            for draws in (where, exactly)
         )
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:

@@ -52,8 +52,7 @@ def find(photographs: Sequence[Photograph], method: Method) -> list[list[FoundSh
 
 def compare(examples: Sequence[Example], fitted: Method) -> HeldOut:
     """Compare what a method finds in labelled photographs with their labels."""
-    photographs = [Photograph(one.load, one.size) for one in examples]
-    found = find(photographs, fitted)
+    found = find([one.photograph for one in examples], fitted)
     names, rows, scores, true = [], [], [], []
     for example, shapes in zip(examples, found, strict=True):
         for points, fit in zip(example.objects, example.fits, strict=True):

@@ -28,7 +28,8 @@ _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l", "L": "R", "R": "
 _SIDE = r"left|right|(?<![a-z])[lr](?![a-z])"
 # What separates the parts of a name, such as lEye, that are written without a space.
 _JOINT = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-_LAST = r"(?<=[A-Z])(?=[LR]$)"
+# The side in a name of capitals, such as FL or LF.
+_OF_CAPITALS = r"(?<=[A-Z])[LR]$|^[LR](?=[A-Z])"
 _WIDE_ANGLE, _COMMON_DIRECTION, _USUAL = np.deg2rad(23), 0.7, 0.8
 # Few examples understate how far objects turn.
 _ANGLE_FACTOR, _MORE_ANGLE = 1.2, np.deg2rad(14)
@@ -188,7 +189,8 @@ def mirror_shape(points: Complex[np.ndarray, " n"], swaps: Sequence[int]) -> Com
 def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[int, ...]:
     """Return the place of each point's partner on the other side: left and right, l and r in their names.
 
-    A last capital L or R behind another capital is a side if both are there: FL and FR, but not TAIL alone.
+    A first or last capital L or R beside another capital is a side if both are there: FL and FR, or LF and RF,
+    but not TAIL alone.
     Names with numbers may count the sides in other orders, as ``left_eye_0`` and ``right_eye_3`` of a face,
     and numbers alone may tell sides. If there are points of two sides, those whose names are alike but for
     sides and numbers are also paired by their places: each with the nearest one in the mirrored mean shape,
@@ -222,9 +224,17 @@ def swap_sides(names: Sequence[str], mean: Complex[np.ndarray, " n"]) -> tuple[i
 
 def _name_and_partner(name: str, names: Sequence[str]) -> tuple[str, str]:
     """Return a name in small letters, with its parts separated, and the one that its partner would have."""
-    by_last = re.search(_LAST, name) and name[:-1] + _SIDES[name[-1]] in names
-    lower = re.sub(f"{_JOINT}|{_LAST}" if by_last else _JOINT, "_", name).lower()
-    return lower, re.sub("[lr]$" if by_last else _SIDE, lambda match: _SIDES[match[0]], lower)
+    for side in re.finditer(_OF_CAPITALS, name):
+        before, after = name[: side.start()], name[side.end() :]
+        if before + _SIDES[side[0]] + after in names:
+            own, other = (_separated(f"{before}_{one}_{after}") for one in (side[0], _SIDES[side[0]]))
+            return own, other
+    own = _separated(name)
+    return own, re.sub(_SIDE, lambda match: _SIDES[match[0]], own)
+
+
+def _separated(name: str) -> str:
+    return re.sub(_JOINT, "_", name).lower()
 
 
 def symmetric(shape: MeanShape, swaps: Sequence[int]) -> MeanShape:

@@ -1,6 +1,6 @@
 """Windows of labelled photographs for training heads: where an object is, and where exactly its points are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +8,16 @@ from jaxtyping import Bool, Complex, Float
 
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.shape import Similarity, points_of
-from convcorr_jax.annotation.windows import Extractor, Features, cells_of, centered, change_light, cut
-from convcorr_jax.shapes import Image
+from convcorr_jax.annotation.windows import (
+    Extractor,
+    Features,
+    Photograph,
+    View,
+    cells_of,
+    centered,
+    change_light,
+    cut_out,
+)
 
 # Windows at random places of photographs, from which a head learns what is no object.
 _ELSEWHERE = 0.3
@@ -18,8 +26,7 @@ _ELSEWHERE = 0.3
 class Example(NamedTuple):
     """A photograph of which all objects are known, in its own frame."""
 
-    load: Callable[[], Image]
-    size: tuple[int, int]
+    photograph: Photograph
     objects: tuple[Complex[np.ndarray, " n"], ...]
     fits: tuple[Similarity, ...]
     """The similarity of the mean shape, or of its mirrored copy, to each object."""
@@ -32,13 +39,17 @@ class Example(NamedTuple):
     name: str = ""
     """Of the file, if it was labelled."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The size (height, width) of the photograph."""
+        return self.photograph.size
+
 
 class Draw(NamedTuple):
     """A window of an example."""
 
     example: int
-    to_window: Similarity
-    mirrored: bool
+    view: View
 
 
 class Jitter(NamedTuple):
@@ -58,7 +69,7 @@ class Windows(NamedTuple):
 
 
 def draw_whole(
-    examples: Sequence[Example], frames: Sequence[Similarity], size: Sequence[int], jitter: Jitter, *,
+    examples: Sequence[Example], frames: Sequence[Similarity], size: tuple[int, int], jitter: Jitter, *,
     count: int, mirror: bool, rng: np.random.Generator,
 ) -> list[Draw]:  # fmt: skip
     """Draw windows of whole photographs, which ``frames`` map into windows."""
@@ -68,7 +79,7 @@ def draw_whole(
         a = np.exp(rng.uniform(-jitter.stretch, jitter.stretch) + 1j * _angle(rng, jitter.angle))
         shift = complex(*(rng.uniform(-jitter.shift, jitter.shift, 2) * size[::-1]))
         turn = Similarity(complex(a), complex(middle - a * middle + shift))
-        draws.append(Draw(number, turn @ frames[number], mirror and rng.random() < 0.5))
+        draws.append(Draw(number, View(turn @ frames[number], size, mirror and rng.random() < 0.5)))
     return draws
 
 
@@ -105,12 +116,12 @@ def draw_around(
             center = fit.b + complex(*rng.uniform(-0.3, 0.3, 2)) * side / scale
         else:
             center = fit.b + abs(fit.a) * complex(*rng.normal(0, jitter.shift, 2))
-        draws.append(Draw(number, centered(center, turn, scale, side), mirrored))
+        draws.append(Draw(number, View(centered(center, turn, scale, side), (side, side), mirrored)))
     return draws
 
 
 def render(
-    examples: Sequence[Example], draws: Sequence[Draw], size: Sequence[int], extract: Extractor, *,
+    examples: Sequence[Example], draws: Sequence[Draw], extract: Extractor, *,
     swaps: Sequence[int], rng: np.random.Generator,
 ) -> Windows:  # fmt: skip
     """Cut windows, change their light, and compute their features; what they show is all objects within."""
@@ -118,25 +129,17 @@ def render(
     most = max(len(example.objects) for example in examples)
     cells = np.full((len(draws), most, n, 2), np.nan, np.float32)
     known = np.ones((len(draws), n), np.float32)
-    shown = []
-    loaded: dict[int, Image] = {}
+    for row, (number, view) in enumerate(draws):
+        order = list(swaps) if view.mirrored else slice(None)
+        for place, points in enumerate(examples[number].objects):
+            here = view.move(points_of(points))
+            here[~((here > -0.5) & (here < np.array(view.size[::-1]) - 0.5)).all(axis=-1)] = np.nan
+            cells[row, place] = cells_of(here)[order]
+        known[row] = np.broadcast_to(examples[number].weight, n)[order]
     # Windows of an example follow one another, so that it is read once.
     order = np.argsort([draw.example for draw in draws], kind="stable")
-    for row in order:
-        draw = draws[row]
-        if draw.example not in loaded:
-            loaded = {draw.example: examples[draw.example].load()}
-        window = cut(loaded[draw.example], draw.to_window, size)
-        for place, points in enumerate(examples[draw.example].objects):
-            here = points_of(draw.to_window.move(points))
-            here[~((here > -0.5) & (here < np.array(size[::-1]) - 0.5)).all(axis=-1)] = np.nan
-            if draw.mirrored:
-                here = (here * (-1, 1) + (size[1] - 1, 0))[list(swaps)]
-            cells[row, place] = cells_of(here)
-        weights = np.broadcast_to(examples[draw.example].weight, n)
-        known[row] = weights[list(swaps)] if draw.mirrored else weights
-        shown.append(change_light(window[:, ::-1] if draw.mirrored else window, rng))
-    features = extract(shown)
+    windows = cut_out([(examples[draws[row].example].photograph, draws[row].view) for row in order])
+    features = extract(change_light(window, rng) for window in windows)
     back = np.argsort(order)
     return Windows(
         tuple(layer[back] for layer in features),

@@ -104,7 +104,7 @@ def _templates(
     angles = [angle for angle in steps if task.angle_range >= np.pi or abs(angle) <= task.angle_range]
     templates, windows, masks = [], [], []
     for example in examples:
-        image, scale = example.load(), abs(frame_of(example.size, frame).a)
+        image, scale = example.photograph.load(), abs(frame_of(example.size, frame).a)
         objects = zip(example.fits, example.objects, example.masks, strict=True)
         for place, (fit, points, known) in enumerate(objects):
             for angle in angles:
@@ -195,7 +195,7 @@ def _carry(
     # Cells are 8 pixels: the template's first cell lies on the found one.
     other = to_flow @ Similarity(1 + 0j, complex(*(-8.0 * cell))) @ to_frame
     size = (_FLOW_SIDE, _FLOW_SIDE)
-    a, b = cut(example.load(), window, size), cut(image, other, size)
+    a, b = cut(example.photograph.load(), window, size), cut(image, other, size)
     if template.mirrored:
         b = np.ascontiguousarray(b[:, ::-1])
     alignment = align_photographs(a, b, align.params, network=align.network)

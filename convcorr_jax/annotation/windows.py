@@ -60,10 +60,16 @@ class View(NamedTuple):
         window = cut(photograph, self.to_window, self.size)
         return window[:, ::-1] if self.mirrored else window
 
+    def move(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Map pixels of the photograph to the window."""
+        return self._mirror(self.to_window(points))
+
     def back(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Map pixels of the window to the photograph."""
-        plain = points * (-1, 1) + (self.size[1] - 1, 0) if self.mirrored else points
-        return self.to_window.inverse(plain)
+        return self.to_window.inverse(self._mirror(points))
+
+    def _mirror(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        return points * (-1, 1) + (self.size[1] - 1, 0) if self.mirrored else points
 
     def outside(
         self, points: Float[np.ndarray, "n 2"], spread: float, size: Sequence[int]
@@ -188,7 +194,7 @@ def look(
     ]
     new = [number for number, row in enumerate(rows) if row is None]
     if new:
-        computed = zip(*extract(_cut_out([views[number] for number in new])), strict=True)
+        computed = zip(*extract(cut_out([views[number] for number in new])), strict=True)
         rows = [row or (view, next(computed)) for row, (_, view) in zip(rows, views, strict=True)]
     seen, features = zip(*filter(None, rows), strict=True)
     layers = tuple(np.stack(layer) for layer in zip(*features, strict=True))
@@ -202,7 +208,7 @@ def look(
     return list(seen), layers
 
 
-def _cut_out(views: Sequence[tuple[Photograph, View]]) -> Iterator[np.ndarray]:
+def cut_out(views: Sequence[tuple[Photograph, View]]) -> Iterator[np.ndarray]:
     """Cut windows out; those of a photograph follow one another, so that it is read once."""
     for _, some in itertools.groupby(views, key=lambda one: id(one[0])):
         (photograph, first), *others = some

@@ -20,6 +20,7 @@ from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, 
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
+from convcorr_jax.annotation.windows import View
 from convcorr_jax.backbone.weights import load, loading
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
@@ -227,7 +228,7 @@ def test_points_that_the_template_lacks_are_unknown(tmp_path):
     shape = np.array([0, 60, 20 + 50j, 30j]) + 40 + 40j
     labels = labels_of(tmp_path, [shape, np.where(np.arange(4) == 3, np.nan, shape)])
     examples, mean, swaps = annotating._examples(labels, may_be_mirrored=False)
-    copies = [annotating.Photograph(one.load, one.size) for one in examples] * 4
+    copies = [one.photograph for one in examples] * 4
     task, _ = annotating._task(NAMES, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=None)
     lacking = np.array([0.0, 0, 0, 1])
     first = [
@@ -236,10 +237,10 @@ def test_points_that_the_template_lacks_are_unknown(tmp_path):
     ]
     seen = annotating._trusted(task, copies, first)
     assert sorted(map(str, (np.sign(one.weight) for one in seen))) == ["[1. 1. 1. 0.]"] * 2 + ["[1. 1. 1. 1.]"]
-    windows = render(
-        [seen[-1]._replace(weight=np.array([0.5, 0.5, 0.25, 0]))], [Draw(0, Similarity(1, 0), True)], (64, 64),
-        task.extract, swaps=(0, 2, 1, 3), rng=np.random.default_rng(0),
-    )  # fmt: skip
+    draw, example = Draw(0, View(Similarity(1, 0), (64, 64), True)), seen[-1]
+    weighted = example._replace(weight=np.array([0.5, 0.5, 0.25, 0]))
+    rng = np.random.default_rng(0)
+    windows = render([weighted], [draw], task.extract, swaps=(0, 2, 1, 3), rng=rng)
     np.testing.assert_array_equal(windows.targets.known, [[0.5, 0.25, 0.5, 0]])
 
 
@@ -283,7 +284,7 @@ def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
     examples, mean, swaps = annotating._examples(
         labels_of(tmp_path, [aside, aside + 5, aside * 1.01], names), may_be_mirrored=True
     )
-    copies = [annotating.Photograph(one.load, one.size) for one in examples]
+    copies = [one.photograph for one in examples]
     task, residual = annotating._task(
         names, examples, mean, swaps, copies, load("vgg16"), rotate="auto", mirror=None
     )

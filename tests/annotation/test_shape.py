@@ -6,15 +6,18 @@ import pytest
 from convcorr_jax.annotation import fit_similarity, mean_shape, shape_residual
 from convcorr_jax.annotation.shape import (
     Similarity,
+    complex_of,
     diameter,
     find_mirrored,
     fit_robustly,
     is_chiral,
     mirror_shape,
+    points_of,
     swap_sides,
     symmetric,
 )
 from convcorr_jax.annotation.stages import Example, Jitter, draw_around
+from convcorr_jax.annotation.windows import Photograph
 from convcorr_jax.errors import InputError
 
 
@@ -188,6 +191,8 @@ def test_sides_are_read_from_names_in_one_word():
     [
         (["FL", "FR", "HL", "HR", "TAIL", "EAR"], (1, 0, 3, 2, 4, 5)),
         (["FL", "FR", "RL", "RR"], (1, 0, 3, 2)),
+        (["LF", "RF", "LR", "RR", "RIB{}"], (1, 0, 3, 2, 4)),
+        (["LFpaw", "RFpaw", "LHpaw", "RHpaw"], (1, 0, 3, 2)),
         (["UL", "LL", "UR", "LR"], (2, 3, 0, 1)),
         (["pawFR", "paw_HL", "pawFL", "paw_HR"], (2, 3, 0, 1)),
         (["lPaw", "rPaw", "paw1L", "paw1R", "paw2L", "paw2R"], (1, 0, 3, 2, 5, 4)),
@@ -214,13 +219,15 @@ def test_upright_windows_of_mirrored_objects_are_upright(turn, rng):
     swaps, front = (0, 2, 1, 3), np.array([0j, -10 + 20j, 10 + 20j, 40j])
     mean = mean_shape([front]).points * np.exp(1j * turn)
     points = 50 * np.exp(0.7j) * mean + 90 + 80j
-    example = Example(lambda: None, (200, 200), (points,), (fit_similarity(mean, points),), (False,), (None,))
+    example = Example(
+        Photograph(lambda: None, (200, 200)), (points,), (fit_similarity(mean, points),), (False,), (None,)
+    )
     draws = draw_around(
         [example], 96, 60, Jitter(0, 0, 0), count=20, mirror=True, upright=True, elsewhere=False, rng=rng,
         twice=float(np.angle(fit_similarity(mirror_shape(mean, swaps), mean).a)),
     )  # fmt: skip
-    assert {draw.mirrored for draw in draws} == {False, True}
+    assert {draw.view.mirrored for draw in draws} == {False, True}
     for draw in draws:
-        shown = draw.to_window.move(points)
-        shown = 95 - shown[list(swaps)].conj() if draw.mirrored else shown
+        shown = complex_of(draw.view.move(points_of(points)))
+        shown = shown[list(swaps)] if draw.view.mirrored else shown
         np.testing.assert_allclose(shown, 60 * mean + complex(47.5, 47.5), atol=1e-6)
