@@ -137,7 +137,7 @@ def annotate(
     best 40 % of what they find; confidence and radii are of the heads before. The heads of a previous model
     learn on if its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps,
     and without folds, because what they found of the new examples is held out. With fewer than five examples,
-    an object that fills the photographs of one view has one stage.
+    an object that fills the photographs of one view has one stage, which is fitted to the examples alone.
 
     Args:
         labels: photographs of which all objects are labelled; points that are NaN are absent.
@@ -182,12 +182,19 @@ def annotate(
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
     unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
-    if len(examples) < FEW and start:
+    few = (method or _method_of_few(task, examples, copies)) if len(examples) < FEW else ""
+    if few and start:
         fit = _Fit(_plan(PersonCascade.name, task, examples, labelled=len(examples)))
-    elif len(examples) < FEW:
-        progress("template and flow")
-        first = match_template(examples, copies, task=task, search=search, align=align)
-        fit = _Fit(_from_few(task, examples, copies, first, method, seed))
+    elif few:
+        together = examples
+        if few == TwoStages.name:
+            progress("template and flow")
+            first = match_template(examples, copies, task=task, search=search, align=align)
+            task, together = _with_found(task, examples, copies, first)
+        else:
+            task = replace(task, mirror=task.mirror or task.mirrored)
+        progress("heads")
+        fit = _Fit(_from_few(few, task, together, seed=seed))
     elif previous is not None and unseen and not start and _goes_on(previous.method, task, names):
         progress("heads")
         fit = _continued(previous, task, examples, unseen, seed=seed)
@@ -341,19 +348,25 @@ def _count(examples: Sequence[Example]) -> int:
     return min(max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples)), _MOST_WINDOWS)
 
 
-def _from_few(
-    task: Task, examples: list[Example], copies: Sequence[Photograph], first: Sequence[FoundShape],
-    method: str | None, seed: int,
-) -> Method:  # fmt: skip
-    """Fit heads to the examples and to the best of what a template and flow found."""
-    trusted = _trusted(task, copies, first)
-    mirrored = any(flag for example in (*examples, *trusted) for flag in example.mirrored)
-    task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
-    everything = _together(examples, trusted)
-    alone = task.objects == 1 and not mirrored and _fills(examples)
-    name = method or (OneStage.name if alone and _show_one_view(copies) else TwoStages.name)
-    planned = _plan(name, task, everything, labelled=len(examples))
-    windows = planned.windows(everything, count=_count(everything), rng=np.random.default_rng(seed))
+def _method_of_few(task: Task, examples: Sequence[Example], copies: Sequence[Photograph]) -> str:
+    """Return one stage for an object that fills the photographs of one view: its parts may move."""
+    alone = task.objects == 1 and _fills(examples) and _show_one_view(copies)
+    return OneStage.name if alone else TwoStages.name
+
+
+def _with_found(
+    task: Task, examples: list[Example], copies: Sequence[Photograph], first: Sequence[FoundShape]
+) -> tuple[Task, list[Example]]:
+    """Return the examples with the best of what a template and flow found, and a task that may be mirrored."""
+    together = _together(examples, _trusted(task, copies, first))
+    mirrored = any(flag for example in together for flag in example.mirrored)
+    return replace(task, mirrored=mirrored, mirror=task.mirror or mirrored), together
+
+
+def _from_few(name: str, task: Task, examples: Sequence[Example], *, seed: int) -> Method:
+    """Fit the heads of a method, without held-out examples."""
+    planned = _plan(name, task, examples, labelled=1)
+    windows = planned.windows(examples, count=_count(examples), rng=np.random.default_rng(seed))
     return planned.fit(windows, seed=seed)
 
 

@@ -20,7 +20,7 @@ from convcorr_jax import coords, images
 from convcorr_jax.annotation.methods import FoundShape, Task, frame_of, frame_size
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.stages import Example
-from convcorr_jax.annotation.windows import Directions, Photograph, centered, cut
+from convcorr_jax.annotation.windows import Directions, Photograph, View, centered
 from convcorr_jax.arrays import padded_batches
 from convcorr_jax.backbone import activations, preprocess
 from convcorr_jax.backbone.weights import Weights
@@ -47,10 +47,8 @@ class _Template(NamedTuple):
     example: Example
     place: int
     """Of the object among those of the example."""
-    turn: Similarity
-    """From the example's photograph to the window of the template."""
-    mirrored: bool
-    """Whether the window is mirrored then."""
+    view: View
+    """The window of the template in the example's photograph."""
 
 
 def match_template(
@@ -71,15 +69,13 @@ def match_template(
     frame = frame_size(task.aspect, min((_OBJECT_PX / float(np.median(shares))) ** 2, float(_MOST_FRAME**2)))
     templates, windows, masks = _templates(examples, frame, task)
     maps = _describe(windows, search)
-    sample = np.stack([cut(p.load(), frame_of(p.size, frame), frame) for p in _spread(photographs, 8)])
-    directions = Directions.fit(_describe(sample, search), _DIRECTIONS)
+    seen = partial(_whole, frame=frame, search=search)
+    directions = Directions.fit(np.concatenate([seen(one) for one in _spread(photographs, 8)]), _DIRECTIONS)
     kernels = _kernels(directions, maps, np.stack(masks))
     best = []
     for photograph in photographs:
-        described = _describe(cut(photograph.load(), frame_of(photograph.size, frame), frame)[None], search)
-        best.append(
-            [np.asarray(one) for one in _correlate(directions, described, kernels, turns=1 + task.mirrored)]
-        )
+        correlated = _correlate(directions, seen(photograph), kernels, turns=1 + task.mirrored)
+        best.append([np.asarray(one) for one in correlated])
     ratios = np.array([scores[-1] / scores[0] for scores, _, _ in best])
     # Of an object with two like sides, mirrored templates fit often a little better, and seldom much.
     both = task.mirrored and np.mean(ratios > _MUCH) >= _SOME
@@ -90,6 +86,11 @@ def match_template(
         to_frame = frame_of(photograph.size, frame)
         found.append(_carry(template, cells[turn], photograph.load(), to_frame, align, task.swaps))
     return found
+
+
+def _whole(photograph: Photograph, *, frame: tuple[int, int], search: Weights) -> np.ndarray:
+    window = View(frame_of(photograph.size, frame), frame).cut(photograph.load())
+    return _describe(window[None], search)
 
 
 def _spread(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
@@ -110,11 +111,11 @@ def _templates(
             for angle in angles:
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
-                    window = cut(image, turn, (_SIDE, _SIDE))
                     mask = _hull(turn, points, abs(fit.a)) if known is None else _own_cells(turn, known)
                     for mirrored in (False, True)[: 1 + task.mirrored]:
-                        templates.append(_Template(example, place, turn, mirrored))
-                        windows.append(window[:, ::-1] if mirrored else window)
+                        view = View(turn, (_SIDE, _SIDE), mirrored)
+                        templates.append(_Template(example, place, view))
+                        windows.append(view.cut(image))
                         masks.append(mask[:, ::-1] if mirrored else mask)
     return templates, np.stack(windows), masks
 
@@ -186,22 +187,19 @@ def _carry(
     swaps: Sequence[int],
 ) -> FoundShape:  # fmt: skip
     """Align the upright windows of a labelled and of a found object, and carry the points."""
-    example = template.example
+    example, view, size = template.example, template.view, (_FLOW_SIDE, _FLOW_SIDE)
     fit, points = example.fits[template.place], example.objects[template.place]
     window = centered(fit.b, 0.0, _FLOW_OBJECT_PX / abs(fit.a), _FLOW_SIDE)
-    to_flow = window @ template.turn.inverse
-    if template.mirrored:
+    to_flow = window @ view.to_window.inverse
+    if view.mirrored:
         to_flow = to_flow.between_mirrored(_SIDE, _FLOW_SIDE)
     # Cells are 8 pixels: the template's first cell lies on the found one.
     other = to_flow @ Similarity(1 + 0j, complex(*(-8.0 * cell))) @ to_frame
-    size = (_FLOW_SIDE, _FLOW_SIDE)
-    a, b = cut(example.photograph.load(), window, size), cut(image, other, size)
-    if template.mirrored:
-        b = np.ascontiguousarray(b[:, ::-1])
+    a, b = View(window, size).cut(example.photograph.load()), View(other, size, view.mirrored).cut(image)
     alignment = align_photographs(a, b, align.params, network=align.network)
     carried = carry_to_b(points_of(window.move(points)), alignment)
     absent = np.isnan(carried.confidence)
     shape = FoundShape(carried.b_px, np.where(absent, 0, carried.confidence), absent.astype(float))
-    if template.mirrored:
+    if view.mirrored:
         shape = shape.mirror(_FLOW_SIDE, swaps)
-    return shape._replace(mirrored=example.mirrored[template.place] != template.mirrored).moved(other.inverse)
+    return shape._replace(mirrored=example.mirrored[template.place] != view.mirrored).moved(other.inverse)

@@ -56,9 +56,17 @@ class View(NamedTuple):
     mirrored: bool = False
 
     def cut(self, photograph: Image) -> UInt8[np.ndarray, "_ _ 3"]:
-        """Cut the window out."""
-        window = cut(photograph, self.to_window, self.size)
-        return window[:, ::-1] if self.mirrored else window
+        """Cut the window out of a photograph; its border is repeated outside.
+
+        The photograph is shrunk first with anti-aliasing, and then turned by bilinear interpolation.
+        """
+        places = self.to_window.inverse(coords.cell_grid(self.size))
+        if (scale := abs(self.to_window.a)) < 1:
+            height, width = photograph.shape[:2]
+            small = images.resize(photograph, (max(1, round(height * scale)), max(1, round(width * scale))))
+            photograph, places = small.image, small.transform(places)
+        window = images.sample(photograph, places).round().clip(0, 255).astype(np.uint8)
+        return np.ascontiguousarray(window[:, ::-1]) if self.mirrored else window
 
     def move(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Map pixels of the photograph to the window."""
@@ -83,19 +91,6 @@ class View(NamedTuple):
         middle = complex(width - 1, height - 1) / 2
         distance = abs(turn.a - 1) * min(self.size) / 3 + abs(turn.a * middle + turn.b - middle)
         return self.mirrored == other.mirrored and bool(distance <= _NEAR * min(self.size))
-
-
-def cut(photograph: Image, to_window: Similarity, size: Sequence[int]) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Cut a window of a size (height, width) out of a photograph; its border is repeated outside.
-
-    The photograph is shrunk first with anti-aliasing, and then turned by bilinear interpolation.
-    """
-    places = to_window.inverse(coords.cell_grid(size))
-    if (scale := abs(to_window.a)) < 1:
-        height, width = photograph.shape[:2]
-        small = images.resize(photograph, (max(1, round(height * scale)), max(1, round(width * scale))))
-        photograph, places = small.image, small.transform(places)
-    return images.sample(photograph, places).round().clip(0, 255).astype(np.uint8)
 
 
 def change_light(window: Image, rng: np.random.Generator) -> Image:

@@ -25,9 +25,10 @@ class Annotate:
     """Label a folder of photographs from a few labelled ones, correct the worst on a page, and run again.
 
     The method grows with the number of examples. With one to four, a template of the example's object is
-    searched and flow carries its points; from five on, small networks learn from the examples, and the
-    method, its errors and the radii that are printed come from examples that were held out. If --out has the
-    model of such a run, its networks learn on from the examples that are new.
+    searched and flow carries its points, from which small networks learn; or, if the object fills photographs
+    of one view, from the examples alone. From five on, they learn from the examples, and the method, its
+    errors and the radii that are printed come from examples that were held out. If --out has the model of such
+    a run, its networks learn on from the examples that are new.
     """
 
     photographs: Annotated[
@@ -147,9 +148,8 @@ class Annotate:
             figures = ", ".join(f"{one.right:.0%} by {one.method}" for one in annotations.comparisons)
             lines += [f"{chosen}. Of held-out points, right within {RIGHT:.0%} of the object: {figures}."]
         else:
-            after = "" if self.start == "person" else ", after a template and flow"
             short = f"{examples} of the {FEW} examples from which on errors can be estimated"
-            lines += [f"{chosen}{after}. {short}: how sure points are is not calibrated."]
+            lines += [f"{chosen}. {short}: how sure points are is not calibrated."]
         if any(q == q for q in annotations.model.calibration.quantiles):
             lines += [f"The radius of a point holds the true one in {COVERAGE:.0%} of cases."]
         first = sorted((one for one in found if one.verdict != "labelled"), key=lambda one: one.rank or 0)[

@@ -10,7 +10,6 @@ from convcorr_jax.annotation.windows import (
     View,
     cells_of,
     centered,
-    cut,
     look,
     pixels_of,
     whole,
@@ -39,7 +38,7 @@ def centroid(window):
 def test_a_window_shows_the_spot_where_the_similarity_maps_it(scale, degrees, shift):
     a = scale * np.exp(1j * np.deg2rad(degrees))
     to_window = Similarity(complex(a), complex(80, 60) - complex(a) * complex(*SPOT[0]) + shift)
-    window = cut(spot_photograph(), to_window, (120, 160))
+    window = View(to_window, (120, 160)).cut(spot_photograph())
     assert np.linalg.norm(centroid(window) - to_window(SPOT)) < 0.2
 
 
@@ -47,7 +46,7 @@ def test_a_whole_photograph_lies_in_the_middle():
     to_window = whole((140, 190), (70, 120), scale=0.5)
     corners = np.array([[-0.5, -0.5], [189.5, 139.5]])
     np.testing.assert_allclose(to_window(corners), [[12, -0.5], [107, 69.5]])
-    assert np.linalg.norm(centroid(cut(spot_photograph(), to_window, (70, 120))) - to_window(SPOT)) < 0.2
+    assert np.linalg.norm(centroid(View(to_window, (70, 120)).cut(spot_photograph())) - to_window(SPOT)) < 0.2
 
 
 def test_a_centred_window_removes_the_angle_and_the_border_is_repeated():
@@ -57,7 +56,7 @@ def test_a_centred_window_removes_the_angle_and_the_border_is_repeated():
     along = to_window(points_of(np.array([center + 3 * np.exp(1j * angle)])))
     np.testing.assert_allclose(along, [[53.5, 47.5]])
     bright = np.full((10, 10, 3), 200, np.uint8)
-    assert (cut(bright, centered(0j, 1.0, 1.5, 32), (32, 32)) == 200).all()
+    assert (View(centered(0j, 1.0, 1.5, 32), (32, 32)).cut(bright) == 200).all()
 
 
 def test_cells_and_pixels_are_inverse_and_the_first_cell_covers_four_pixels(rng):

@@ -70,6 +70,25 @@ def test_composed_faces_lie_apart_with_their_own_points(tmp_path):
             assert coords.inside(place, coords.whole_image(folders._BACKGROUND))
 
 
+def test_a_drawn_animal_shows_its_points_but_those_behind_a_box():
+    names, background = [name for name, *_ in folders._BONES], np.full((240, 320, 3), 255, np.uint8)
+    near, gone, mirrored = {False: [], True: []}, 0, 0
+    for seed in range(24):
+        made = folders._animal(background, np.random.default_rng(seed), hidden=seed % 4 > 0)
+        points = dict(zip(names, made.objects[0], strict=True))
+        seen = {name: made.image[int(y.round()), int(x.round())] for name, (x, y) in points.items() if x == x}
+        assert all(pixel.max() < 200 for pixel in seen.values())
+        gone += len(points) - len(seen)
+        to_left = bool(made.objects[0][names.index("neck"), 0] < made.objects[0][names.index("tailbase"), 0])
+        mirrored += to_left
+        sides = [seen[f"{side}_fore_paw"].mean() for side in ("left", "right") if f"{side}_fore_paw" in seen]
+        near[to_left] += [sides[0] - sides[1]] if len(sides) == 2 else []
+    # The side that is nearer is lighter: the left one of an animal that walks to the right.
+    assert np.median(near[False]) > 15 > -15 > np.median(near[True])
+    assert 0 < gone < 200
+    assert 0 < mirrored < 18
+
+
 def test_a_folder_holds_labels_and_a_split_that_agree(tmp_path):
     points = np.array([[30.0, 40.0], [np.nan, np.nan], [100.0, 90.0]])
     pictures = [folders.Picture(_spotted(points[[0, 2]]), [points], k < 2) for k in range(3)]

@@ -5,6 +5,8 @@
 - ``people``: `lspet`, with joints that are not annotated absent.
 - ``backgrounds``: the mouse of `dlc_openfield`, pasted at random places and angles on `imagenet_sample`.
 - ``two_faces``, ``three_faces``: faces, pasted apart from one another on `imagenet_sample`.
+- ``walking``: a drawn animal before one of these photographs, whose parts move on their own. ``hidden``: the
+  same, nearer or farther, walks to both sides, and often behind a box, so that points come and go.
 """
 
 import csv
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw
 
 from convcorr_jax import coords, images
 from convcorr_jax.datasets import Record, load_image, read_records
@@ -25,9 +29,33 @@ from convcorr_jax.shapes import Image
 WILLOW = ("car", "duck", "motorbike", "winebottle")
 # Brows' ends, corners of the eyes, bridge, tip and sides of the nose, corners and middles of the mouth, chin.
 FACE_POINTS = (17, 21, 22, 26, 36, 39, 42, 45, 30, 31, 35, 48, 54, 57, 8)
-FOLDERS = (*WILLOW, "faces", "cropped_faces", "people", "backgrounds", "two_faces", "three_faces")
+FOLDERS = (
+    *WILLOW, "faces", "cropped_faces", "people", "backgrounds", "two_faces", "three_faces", "walking", "hidden",
+)  # fmt: skip
 _BACKGROUND = (480, 640)
 _MOUSE_PX = 150
+# The bones of the drawn animal: the point at the end and that at the beginning, the length as a share of the
+# body, the mean angle in degrees, its deviation, the thickness and the shade.
+_LEGS = [
+    (f"{side}_{leg}_{end}", f"{side}_{leg}_{start}" if start else "", length, angle, swing, thickness, shade)
+    for side, shade, shift in (("right", 0.75, -4), ("left", 1.0, 4))
+    for leg, hip in (("fore", 8 + shift), ("hind", 172 + shift))
+    for end, start, length, angle, swing, thickness in (
+        ("hip", "", 0.33, hip, 2, 0.01),
+        ("knee", "hip", 0.24, 90, 28, 0.075),
+        ("paw", "knee", 0.24, 100, 25, 0.05),
+    )
+]
+_BONES = [
+    *_LEGS[:6],
+    ("tailbase", "", 0.42, 180, 5, 0.26, 0.9),
+    ("neck", "", 0.42, -8, 5, 0.26, 0.9),
+    ("tailtip", "tailbase", 0.4, 180, 28, 0.03, 1.3),
+    ("ear", "neck", 0.2, -35, 17, 0.13, 0.95),
+    ("snout", "ear", 0.18, 15, 17, 0.07, 1.1),
+    *_LEGS[6:],
+]
+_ANIMAL_SHARE, _COAT = 0.4, np.array([120, 105, 90])
 
 
 class Choice(NamedTuple):
@@ -109,6 +137,11 @@ def _folder(name: str, choice: Choice) -> tuple[tuple[str, ...], Iterator[Pictur
         return records[0].names, (_mirrored(one, k % 2 == 1, k in half) for k, one in enumerate(records))
     if name == "backgrounds":
         return _mice(choice, rng)
+    if name in ("walking", "hidden"):
+        background = _background(_backgrounds(choice), rng)
+        drawn = (_animal(background, rng, hidden=name == "hidden") for _ in range(2 * choice.most))
+        pictures = (one._replace(is_example=number < choice.most) for number, one in enumerate(drawn))
+        return tuple(name for name, *_ in _BONES), pictures
     records = _chosen(_records("lspet" if name == "people" else "lfpw68", choice), choice, rng)
     if name == "people":
         return records[0][0].names, (Picture(load_image(one), [one.points], own) for one, own in records)
@@ -201,6 +234,36 @@ def _pasted(
     pasted = (source * share + background * (1 - share)).round().astype(np.uint8)
     moved = (points[:, 0] + 1j * points[:, 1] - center) * turn + place
     return Picture(pasted, [np.stack([moved.real, moved.imag], axis=-1)], is_example)
+
+
+def _animal(background: Image, rng: np.random.Generator, *, hidden: bool) -> Picture:
+    """Draw an animal at twice the size, and what hides it; half of those that may be hidden are mirrored."""
+    height, width = background.shape[:2]
+    size, mirrored = np.array([2 * width, 2 * height]), hidden and rng.random() < 0.5
+    canvas = PillowImage.fromarray(images.flip(background) if mirrored else background).resize(size.tolist())
+    draw = ImageDraw.Draw(canvas)
+    body, tilt = _ANIMAL_SHARE * size[0] * rng.uniform(0.6 if hidden else 0.95, 1.05), rng.normal(0, 5)
+    places = {"": complex(*rng.uniform((0.42, 0.42), (0.58, 0.5)) * size)}
+    for name, start, length, angle, swing, thickness, shade in _BONES:
+        a, half = places[start], body * thickness / 2
+        b = places[name] = a + body * length * np.exp(1j * np.deg2rad(rng.normal(angle + tilt, swing)))
+        colour = tuple((shade * _COAT).astype(int).tolist())
+        draw.line([(a.real, a.imag), (b.real, b.imag)], fill=colour, width=max(1, round(2 * half)))
+        for end in (a, b):
+            draw.ellipse([end.real - half, end.imag - half, end.real + half, end.imag + half], fill=colour)
+    points = np.array([(places[name].real, places[name].imag) for name, *_ in _BONES])
+    if hidden and rng.random() < 0.7:
+        low = rng.uniform((0.1, 0.4), (0.8, 0.5)) * size
+        high = np.array([low[0] + 0.18 * size[0], size[1]])
+        draw.rectangle([*low, *high], fill=(150, 120, 80))
+        points = np.where(((points > low) & (points < high)).all(axis=1, keepdims=True), np.nan, points)
+    small = images.resize(np.asarray(canvas), (height, width))
+    image, points = small.image + rng.normal(0, 6, background.shape), small.transform(points)
+    image = image.round().clip(0, 255).astype(np.uint8)
+    if mirrored:
+        pairs = [(k, k + len(_BONES) - len(_LEGS) // 2) for k in range(len(_LEGS) // 2)]
+        image, points = images.flip(image), coords.flip_points(points, width=width, left_right_pairs=pairs)
+    return Picture(np.ascontiguousarray(image), [points], True)
 
 
 def _composed(
