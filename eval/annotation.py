@@ -5,10 +5,9 @@
 Some of the labelled photographs are examples, and the others are annotated and compared with their labels. A
 table of a split has the columns image, split and, if examples are not to be drawn at random, order; only those
 of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
-within a distance, ``coverage`` that of points within their radius, where there is one, and ``rank`` Spearman's
-correlation of error and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared.
-Beside it stand the points of the most similar example, copied. ``curves.png`` shows the shares of points
-within the distance over the number of examples, from the worst draw to the best.
+within a distance, ``coverage`` that of points within their radius, and ``rank`` Spearman's correlation of error
+and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared. Beside it stand the points
+of the most similar example, copied. ``curves.png`` shows shares within the distance, from worst to best draw.
 """
 
 import time
@@ -49,7 +48,7 @@ class Config:
     examples: tuple[int, ...] = (1, 5, 20)
     """Numbers of examples."""
     draws: int = 1
-    """Random choices of examples; the first one is by the column order, where there is one."""
+    """Random choices of examples; the first is by the column order, if there is one."""
     within: float = 20.0
     """A point is right within this distance."""
     per: tuple[str, ...] = ("px",)
@@ -70,8 +69,9 @@ class Config:
 def main(config: Config) -> Path:
     """Annotate photographs from each number of examples, and return the path of ``result.json``."""
     started = time.perf_counter()
-    if not config.methods:
-        raise InputError("no method is named; auto, one stage, two stages or person are expected")
+    for name, known in {"methods": "auto, one stage, two stages or person", "examples": "numbers"}.items():
+        if not getattr(config, name):
+            raise InputError(f"{name} has no value; {known} are expected")
     for name, least in {"draws": 1, "rounds": 1, "review": 0}.items():
         if (number := getattr(config, name)) < least:
             raise InputError(f"{name} is {number}; at least {least} is expected")

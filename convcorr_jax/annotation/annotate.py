@@ -65,8 +65,9 @@ _SURELY = 1.6
 _TRUSTED, _TRUSTED_WEIGHT, _TRUE_SHARE = 0.4, 0.5, 0.3
 # With fewer examples, heads learn from the best of what they found, too, if photographs differ.
 _MANY = 10
-# An object that is larger than this share of its photograph fills it, and stands as the example does.
-_FILLS = 0.45
+# An object that is larger than the second share of its photograph fills it, and stands as the example does. One
+# that is larger than the first is seen well enough in the whole photograph of one view.
+_LARGE, _FILLS = 0.3, 0.45
 # The median correlation of small copies was 0.89 for the frames of one camera, and at most 0.23 for other sets.
 _ONE_VIEW = 0.6
 _UPRIGHT = float(np.deg2rad(14))
@@ -129,15 +130,18 @@ def annotate(
 ) -> Annotations:
     """Find the objects of labelled photographs, and their points, in other photographs.
 
-    With up to four examples, a template finds the object and flow carries the points; heads are fitted to the
-    examples and to the best 40 % of what was found. From five on, heads are fitted to the examples. They are of
-    `TwoStages` if the examples are one rigid body (`shape_residual`), or if a photograph shows several objects,
-    and else of `OneStage`; near the border both are fitted to a part of the examples and compared on the
-    others. With up to nine examples, and one object in each of photographs that differ, heads learn on from the
-    best 40 % of what they find; confidence and radii are of the heads before. The heads of a previous model
-    learn on if its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps,
-    and without folds, because what they found of the new examples is held out. With fewer than five examples,
-    an object that fills the photographs of one view has one stage, which is fitted to the examples alone.
+    From five examples on, heads are fitted to them. They are of `TwoStages` if the examples are one rigid body
+    (`shape_residual`), or if a photograph shows several objects, and else of `OneStage`; near the border both
+    are fitted to a part of the examples and compared on the others. The heads of a previous model learn on if
+    its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps, and without
+    folds, because what they found of the new examples is held out.
+
+    With up to four examples, nothing is held out. `OneStage` is fitted if the examples are no rigid body or, of
+    a single example, if its object is longer than 0.3 of photographs of one view. Else, a template finds the
+    object and flow carries the points; `TwoStages` are fitted to the examples and to the best 40 % of these.
+
+    Heads that learned from up to nine examples alone, of one object in each of photographs that differ, learn
+    on from the best 40 % of what they find; confidence and radii are of the heads before.
 
     Args:
         labels: photographs of which all objects are labelled; points that are NaN are absent.
@@ -182,27 +186,21 @@ def annotate(
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
     unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
-    few = (method or _method_of_few(task, examples, copies)) if len(examples) < FEW else ""
+    few = (method or _method_of_few(task, residual, examples, copies)) if len(examples) < FEW else ""
     if few and start:
         fit = _Fit(_plan(PersonCascade.name, task, examples, labelled=len(examples)))
     elif few:
-        together = examples
-        if few == TwoStages.name:
-            progress("template and flow")
-            first = match_template(examples, copies, task=task, search=search, align=align)
-            task, together = _with_found(task, examples, copies, first)
-        else:
-            task = replace(task, mirror=task.mirror or task.mirrored)
-        progress("heads")
-        fit = _Fit(_from_few(few, task, together, seed=seed))
+        fit = _Fit(_from_few(few, task, examples, copies, search, align, seed=seed, progress=progress))
     elif previous is not None and unseen and not start and _goes_on(previous.method, task, names):
         progress("heads")
         fit = _continued(previous, task, examples, unseen, seed=seed)
     else:
         fit = _from_many(task, examples, names, seed=seed, progress=progress)
-        if len(examples) < _MANY and fit.method.params and task.objects == 1 and not _show_one_view(copies):
-            progress("self-training")
-            fit = fit._replace(method=_self_trained(fit.method, examples, unlabelled, seed=seed))
+    # What a template found, or a model before, was learned from already.
+    alone = few != TwoStages.name and fit.learned is None and fit.method.params
+    if alone and len(examples) < _MANY and task.objects == 1 and not _show_one_view(copies):
+        progress("self-training")
+        fit = fit._replace(method=_self_trained(fit.method, examples, unlabelled, seed=seed))
     model = AnnotationModel(
         labels.names, labels.category, labels.skeleton, fit.method, fit.calibration, fit.held_out
     )
@@ -297,7 +295,7 @@ def _task(
     flags = [flag for example in examples for flag in example.mirrored]
     residual = shape_residual(unmirrored(shapes, flags, swaps))
     widest = shape.angle_range(rigid=not residual > RIGID_RESIDUAL)
-    upright = rotate == "off" or (len(examples) < FEW and _fills(examples))
+    upright = rotate == "off" or (len(examples) < FEW and _size(examples) > _FILLS)
     aspect = float(
         np.median([size[1] / size[0] for size in (*(e.size for e in examples), *(c.size for c in copies))])
     )
@@ -325,8 +323,9 @@ def _task(
     return task, residual
 
 
-def _fills(examples: Sequence[Example]) -> bool:
-    return bool(np.median([abs(f.a) / max(e.size) for e in examples for f in e.fits]) > _FILLS)
+def _size(examples: Sequence[Example]) -> float:
+    """Return the diameter of objects as a share of the longer side of their photographs."""
+    return float(np.median([abs(f.a) / max(e.size) for e in examples for f in e.fits]))
 
 
 def _show_one_view(copies: Sequence[Photograph]) -> bool:
@@ -348,23 +347,31 @@ def _count(examples: Sequence[Example]) -> int:
     return min(max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples)), _MOST_WINDOWS)
 
 
-def _method_of_few(task: Task, examples: Sequence[Example], copies: Sequence[Photograph]) -> str:
-    """Return one stage for an object that fills the photographs of one view: its parts may move."""
-    alone = task.objects == 1 and _fills(examples) and _show_one_view(copies)
-    return OneStage.name if alone else TwoStages.name
+def _method_of_few(
+    task: Task, residual: float, examples: Sequence[Example], copies: Sequence[Photograph]
+) -> str:
+    """Return one stage if parts move on their own; they may in a large object in photographs of one view."""
+    if np.isnan(residual):
+        moves = task.objects == 1 and _size(examples) > _LARGE and _show_one_view(copies)
+    else:
+        moves = _entrants(task, residual) == [OneStage.name]
+    return OneStage.name if moves else TwoStages.name
 
 
-def _with_found(
-    task: Task, examples: list[Example], copies: Sequence[Photograph], first: Sequence[FoundShape]
-) -> tuple[Task, list[Example]]:
-    """Return the examples with the best of what a template and flow found, and a task that may be mirrored."""
-    together = _together(examples, _trusted(task, copies, first))
-    mirrored = any(flag for example in together for flag in example.mirrored)
-    return replace(task, mirrored=mirrored, mirror=task.mirror or mirrored), together
-
-
-def _from_few(name: str, task: Task, examples: Sequence[Example], *, seed: int) -> Method:
-    """Fit the heads of a method, without held-out examples."""
+def _from_few(
+    name: str, task: Task, examples: list[Example], copies: Sequence[Photograph], search: Weights,
+    align: Weights, *, seed: int, progress: Callable[[str], None],
+) -> Method:  # fmt: skip
+    """Fit heads to few examples; those of two stages also to the best of what a template and flow found."""
+    if name == TwoStages.name:
+        progress("template and flow")
+        first = match_template(examples, copies, task=task, search=search, align=align)
+        examples = _together(examples, _trusted(task, copies, first))
+        mirrored = any(flag for example in examples for flag in example.mirrored)
+        task = replace(task, mirrored=mirrored, mirror=task.mirror or mirrored)
+    else:
+        task = replace(task, mirror=task.mirror or task.mirrored)
+    progress("heads")
     planned = _plan(name, task, examples, labelled=1)
     windows = planned.windows(examples, count=_count(examples), rng=np.random.default_rng(seed))
     return planned.fit(windows, seed=seed)

@@ -25,8 +25,8 @@ class Annotate:
     """Label a folder of photographs from a few labelled ones, correct the worst on a page, and run again.
 
     The method grows with the number of examples. With one to four, a template of the example's object is
-    searched and flow carries its points, from which small networks learn; or, if the object fills photographs
-    of one view, from the examples alone. From five on, they learn from the examples, and the method, its
+    searched and flow carries its points, from which small networks learn; where parts move on their own, they
+    learn from the examples alone. From five on, they learn from the examples, and the method, its
     errors and the radii that are printed come from examples that were held out. If --out has the model of such
     a run, its networks learn on from the examples that are new.
     """

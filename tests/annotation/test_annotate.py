@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from unittest.mock import Mock
 
@@ -20,7 +21,7 @@ from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, 
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
-from convcorr_jax.annotation.windows import View
+from convcorr_jax.annotation.windows import Extractor, View
 from convcorr_jax.backbone.weights import load, loading
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
@@ -444,6 +445,31 @@ def test_a_file_in_the_place_of_kept_features_is_refused(tmp_path):
     (tmp_path / "out" / "features").touch()
     ended = run("annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out")
     assert_refused(ended, "features is a file; the features of photographs are kept in a folder of this name")
+
+
+def test_few_examples_have_one_stage_where_parts_move(tmp_path, rng):
+    scenes = np.kron(rng.integers(30, 220, (8, 6, 8, 3)), np.ones((1, 10, 10, 1))).astype(np.uint8)
+    one_view, others = (
+        [annotating.Photograph(partial(np.copy, scenes[k]), (60, 80)) for k in numbers]
+        for numbers in ([0] * 8, range(8))
+    )
+    shape = np.array([0, 60, 20 + 50j, 30j])
+    bent = [shape * (1, 1, 1, 1j**k) for k in range(3)]
+    extract = Extractor.fit(scenes[:2, :32, :64], load("vgg16"))
+
+    def method(shapes, copies, **change):
+        labels = labels_of(tmp_path, [each + 40 + 40j for each in shapes])
+        examples, mean, swaps = annotating._examples(labels, may_be_mirrored=False)
+        task, residual = annotating._task(
+            NAMES, examples, mean, swaps, copies, extract, rotate="auto", mirror=None
+        )
+        return annotating._method_of_few(replace(task, **change), residual, examples, copies)
+
+    assert method(bent, others) == "one stage"
+    assert method(bent, others, objects=2) == method([shape] * 3, one_view) == "two stages"
+    # Of a single example, size and view decide.
+    assert method([2 * shape], one_view) == "one stage"
+    assert method([shape], one_view) == method([2 * shape], others) == "two stages"
 
 
 def test_photographs_of_one_camera_are_recognized(rng):

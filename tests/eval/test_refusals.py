@@ -26,7 +26,8 @@ SEGMENTATION = "eval.segmentation --rendered-train 1 --rendered-test 1"
 
 REFUSED = [
     ("eval.annotation", "--labels nowhere", "nowhere does not exist"),
-    ("eval.annotation", "--methods", "no method is named"),
+    ("eval.annotation", "--methods", "methods has no value; auto, one stage"),
+    ("eval.annotation", "--examples", "examples has no value; numbers are expected"),
     ("eval.annotation", "--draws 0", "draws is 0; at least 1 is expected"),
     ("eval.annotation", "--review 3 --rounds 0", "rounds is 0; at least 1 is expected"),
     ("eval.annotation", "--review -3", "review is -3; at least 0 is expected"),
