@@ -136,8 +136,8 @@ def annotate(
     its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps, and without
     folds, because what they found of the new examples is held out.
 
-    With up to four examples, nothing is held out. `OneStage` is fitted if the examples are no rigid body or, of
-    a single example, if its object is longer than 0.3 of photographs of one view. Else, a template finds the
+    With up to four examples, nothing is held out. `OneStage` is fitted if the examples are no rigid body, or if
+    they may be none and the object is longer than 0.3 of photographs of one view. Else, a template finds the
     object and flow carries the points; `TwoStages` are fitted to the examples and to the best 40 % of these.
 
     Heads that learned from up to nine examples alone, of one object in each of photographs that differ, learn
@@ -351,10 +351,12 @@ def _method_of_few(
     task: Task, residual: float, examples: Sequence[Example], copies: Sequence[Photograph]
 ) -> str:
     """Return one stage if parts move on their own; they may in a large object in photographs of one view."""
-    if np.isnan(residual):
-        moves = task.objects == 1 and _size(examples) > _LARGE and _show_one_view(copies)
-    else:
-        moves = _entrants(task, residual) == [OneStage.name]
+    # The residual of n shapes is from the mean of n - 1 others, whose variance is greater.
+    n = sum(len(example.objects) for example in examples)
+    residual = residual * np.sqrt((n - 1) / n)
+    may_move = not residual < RIGID_RESIDUAL / _SURELY
+    large = may_move and _size(examples) > _LARGE and _show_one_view(copies)
+    moves = task.objects == 1 and (residual > RIGID_RESIDUAL or large)
     return OneStage.name if moves else TwoStages.name
 
 
