@@ -179,7 +179,7 @@ class FittedHeads:
 class OneStage(FittedHeads):
     """A head that sees the whole photograph: for one object whose parts move on their own.
 
-    Points lie to one another as they do in the examples (`Pairs`).
+    It learns from windows that are bent. Points lie to one another as they do in these (`Pairs`).
     """
 
     name: ClassVar[str] = "one stage"
@@ -202,7 +202,7 @@ class OneStage(FittedHeads):
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
         draws = stages.draw_whole(examples, frames, self.frame, jitter, count=count, mirror=mirror, rng=rng)
         task = self.task
-        return (stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng),)
+        return (stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng, bent=True),)
 
     def fit(self, windows: Sequence[Windows], *, members: int = MEMBERS, seed: int = 0) -> "OneStage":
         """Fit the heads, and keep the shapes that their windows show."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
+from convcorr_jax import coords, images
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.shape import Similarity, points_of
 from convcorr_jax.annotation.windows import (
@@ -21,6 +22,8 @@ from convcorr_jax.annotation.windows import (
 
 # Windows at random places of photographs, from which a head learns what is no object.
 _ELSEWHERE = 0.3
+# Windows are bent by smooth displacements of this deviation, which are drawn for places so far apart.
+_BEND_PX, _BEND_EVERY_PX = 7.0, 48
 
 
 class Example(NamedTuple):
@@ -120,25 +123,56 @@ def draw_around(
     return draws
 
 
+def _bend(seed: np.integer, size: Sequence[int]) -> Float[np.ndarray, "h w 2"]:
+    """Return smooth random displacements of a window's pixels."""
+    from scipy import ndimage
+
+    shape = (*(side // _BEND_EVERY_PX + 2 for side in size), 2)
+    coarse = np.random.default_rng(seed).normal(0, _BEND_PX, shape)
+    return ndimage.zoom(coarse, (_BEND_EVERY_PX, _BEND_EVERY_PX, 1), order=3)[: size[0], : size[1]]
+
+
+def _bend_points(
+    points: Float[np.ndarray, "n 2"], bend: Float[np.ndarray, "h w 2"]
+) -> Float[np.ndarray, "n 2"]:
+    """Return the places p of points in the bent window, where ``p + bend(p)`` is the point."""
+    moved = points
+    for _ in range(8):
+        moved = points - images.sample(bend, np.nan_to_num(moved))
+    return moved
+
+
 def render(
     examples: Sequence[Example], draws: Sequence[Draw], extract: Extractor, *,
-    swaps: Sequence[int], rng: np.random.Generator,
+    swaps: Sequence[int], rng: np.random.Generator, bent: bool = False,
 ) -> Windows:  # fmt: skip
-    """Cut windows, change their light, and compute their features; what they show is all objects within."""
+    """Cut windows, change their light, and compute their features; what they show is all objects within.
+
+    With ``bent``, parts of windows are displaced at random, as those of an object move (Simard et al. 2003,
+    *Best practices for convolutional neural networks applied to visual document analysis*).
+    """
     n = len(swaps)
     most = max(len(example.objects) for example in examples)
     cells = np.full((len(draws), most, n, 2), np.nan, np.float32)
     known = np.ones((len(draws), n), np.float32)
+    seeds = rng.integers(2**32, size=len(draws) if bent else 0)
     for row, (number, view) in enumerate(draws):
         order = list(swaps) if view.mirrored else slice(None)
         for place, points in enumerate(examples[number].objects):
             here = view.move(points_of(points))
+            here = _bend_points(here, _bend(seeds[row], view.size)) if bent else here
             here[~((here > -0.5) & (here < np.array(view.size[::-1]) - 0.5)).all(axis=-1)] = np.nan
             cells[row, place] = cells_of(here)[order]
         known[row] = np.broadcast_to(examples[number].weight, n)[order]
     # Windows of an example follow one another, so that it is read once.
     order = np.argsort([draw.example for draw in draws], kind="stable")
     windows = cut_out([(examples[draws[row].example].photograph, draws[row].view) for row in order])
+    if bent:
+        sizes = ((seeds[row], draws[row].view.size) for row in order)
+        places = (coords.cell_grid(size) + _bend(seed, size) for seed, size in sizes)
+        windows = (
+            images.sample(one, at).round().astype(np.uint8) for one, at in zip(windows, places, strict=True)
+        )
     features = extract(change_light(window, rng) for window in windows)
     back = np.argsort(order)
     return Windows(

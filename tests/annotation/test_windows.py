@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, points_of
+from convcorr_jax.annotation.stages import Draw, Example, render
 from convcorr_jax.annotation.windows import (
     Extractor,
     Photograph,
@@ -106,3 +107,28 @@ def test_a_view_is_near_if_its_pixels_are(rng):
     points = rng.uniform(0, 99, (5, 2))
     mirrored = view._replace(mirrored=True)
     np.testing.assert_allclose(mirrored.back(points), view.back(points * (-1, 1) + (99, 0)))
+
+
+class Shown(Extractor):
+    """An extractor that returns the windows."""
+
+    def __call__(self, windows):
+        return (np.stack(list(windows)).astype(np.float16),)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_points_follow_bent_windows(rng, mirrored):
+    points, image = np.array([[60.0, 40], [200, 150], [250, 60], [90, 160]]), np.zeros((224, 320, 3), np.uint8)
+    for x, y in points.astype(int):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    still = Similarity(1 + 0j, 0j)
+    example = Example(Photograph(lambda: image, (224, 320)), (complex_of(points),), (still,), (False,), (None,))
+    draws, moved = [Draw(0, View(still, (224, 320), mirrored))] * 4, []
+    windows = render([example], draws, Shown(load("vgg16"), ()), swaps=(1, 0, 2, 3), rng=rng, bent=True)
+    for shown, cells in zip(windows.features[0], windows.targets.cells[:, 0], strict=True):
+        for place in pixels_of(cells):
+            x, y = place.round().astype(int)
+            assert shown[y - 1 : y + 2, x - 1 : x + 2].mean() > 120
+        plain = pixels_of(cells)[[1, 0, 2, 3]] * (-1, 1) + (319, 0) if mirrored else pixels_of(cells)
+        moved.append(np.linalg.norm(plain - points, axis=1))
+    assert 4 < np.median(moved) < 16
