@@ -156,24 +156,23 @@ def render(
     cells = np.full((len(draws), most, n, 2), np.nan, np.float32)
     known = np.ones((len(draws), n), np.float32)
     seeds = rng.integers(2**32, size=len(draws) if bent else 0)
-    for row, (number, view) in enumerate(draws):
-        order = list(swaps) if view.mirrored else slice(None)
+    # Windows of an example follow one another, so that it is read once.
+    order, shown = np.argsort([draw.example for draw in draws], kind="stable"), []
+    windows = cut_out([(examples[draws[row].example].photograph, draws[row].view) for row in order])
+    for row, window in zip(order, windows, strict=True):
+        number, view = draws[row]
+        bend = _bend(seeds[row], view.size) if bent else None
+        places = list(swaps) if view.mirrored else slice(None)
         for place, points in enumerate(examples[number].objects):
             here = view.move(points_of(points))
-            here = _bend_points(here, _bend(seeds[row], view.size)) if bent else here
+            here = here if bend is None else _bend_points(here, bend)
             here[~((here > -0.5) & (here < np.array(view.size[::-1]) - 0.5)).all(axis=-1)] = np.nan
-            cells[row, place] = cells_of(here)[order]
-        known[row] = np.broadcast_to(examples[number].weight, n)[order]
-    # Windows of an example follow one another, so that it is read once.
-    order = np.argsort([draw.example for draw in draws], kind="stable")
-    windows = cut_out([(examples[draws[row].example].photograph, draws[row].view) for row in order])
-    if bent:
-        sizes = ((seeds[row], draws[row].view.size) for row in order)
-        places = (coords.cell_grid(size) + _bend(seed, size) for seed, size in sizes)
-        windows = (
-            images.sample(one, at).round().astype(np.uint8) for one, at in zip(windows, places, strict=True)
-        )
-    features = extract(change_light(window, rng) for window in windows)
+            cells[row, place] = cells_of(here)[places]
+        known[row] = np.broadcast_to(examples[number].weight, n)[places]
+        if bend is not None:
+            window = images.sample(window, coords.cell_grid(view.size) + bend).round().astype(np.uint8)
+        shown.append(change_light(window, rng))
+    features = extract(shown)
     back = np.argsort(order)
     return Windows(
         tuple(layer[back] for layer in features),

@@ -111,11 +111,11 @@ def _templates(
             for angle in angles:
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
+                    window = View(turn, (_SIDE, _SIDE)).cut(image)
                     mask = _hull(turn, points, abs(fit.a)) if known is None else _own_cells(turn, known)
                     for mirrored in (False, True)[: 1 + task.mirrored]:
-                        view = View(turn, (_SIDE, _SIDE), mirrored)
-                        templates.append(_Template(example, place, view))
-                        windows.append(view.cut(image))
+                        templates.append(_Template(example, place, View(turn, (_SIDE, _SIDE), mirrored)))
+                        windows.append(window[:, ::-1] if mirrored else window)
                         masks.append(mask[:, ::-1] if mirrored else mask)
     return templates, np.stack(windows), masks
 
