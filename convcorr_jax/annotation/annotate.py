@@ -186,7 +186,7 @@ def annotate(
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
     unlabelled = [copy for copy, own in zip(copies, labelled, strict=True) if own is None]
-    few = (method or _method_of_few(task, residual, examples, copies)) if len(examples) < FEW else ""
+    few = (method or _method_of_few(task, residual, examples)) if len(examples) < FEW else ""
     if few and start:
         fit = _Fit(_plan(PersonCascade.name, task, examples, labelled=len(examples)))
     elif few:
@@ -198,7 +198,7 @@ def annotate(
         fit = _from_many(task, examples, names, seed=seed, progress=progress)
     # What a template found, or a model before, was learned from already.
     alone = few != TwoStages.name and fit.learned is None and fit.method.params
-    if alone and len(examples) < _MANY and task.objects == 1 and not _show_one_view(copies):
+    if alone and len(examples) < _MANY and task.objects == 1 and not task.one_view:
         progress("self-training")
         fit = fit._replace(method=_self_trained(fit.method, examples, unlabelled, seed=seed))
     model = AnnotationModel(
@@ -319,6 +319,7 @@ def _task(
         objects=max(len(example.objects) for example in examples),
         least_score=LEAST_SCORE,
         extract=features,
+        one_view=_show_one_view(copies),
     )
     return task, residual
 
@@ -347,15 +348,13 @@ def _count(examples: Sequence[Example]) -> int:
     return min(max(_LEAST_WINDOWS, _WINDOWS_EACH * len(examples)), _MOST_WINDOWS)
 
 
-def _method_of_few(
-    task: Task, residual: float, examples: Sequence[Example], copies: Sequence[Photograph]
-) -> str:
+def _method_of_few(task: Task, residual: float, examples: Sequence[Example]) -> str:
     """Return one stage if parts move on their own; they may in a large object in photographs of one view."""
     # The residual of n shapes is from the mean of n - 1 others, whose variance is greater.
     n = sum(len(example.objects) for example in examples)
     residual = residual * np.sqrt((n - 1) / n)
     may_move = not residual < RIGID_RESIDUAL / _SURELY
-    large = may_move and _size(examples) > _LARGE and _show_one_view(copies)
+    large = may_move and _size(examples) > _LARGE and task.one_view
     moves = task.objects == 1 and (residual > RIGID_RESIDUAL or large)
     return OneStage.name if moves else TwoStages.name
 

@@ -115,6 +115,8 @@ class Task:
     least_score: float
     """The score below which a further object of a photograph is none."""
     extract: Extractor
+    one_view: bool = False
+    """Whether photographs are of one view; fitted heads do not need it."""
 
 
 def frame_of(size: Sequence[int], frame: Sequence[int]) -> Similarity:
@@ -179,7 +181,8 @@ class FittedHeads:
 class OneStage(FittedHeads):
     """A head that sees the whole photograph: for one object whose parts move on their own.
 
-    It learns from windows that are bent. Points lie to one another as they do in these (`Pairs`).
+    It learns from windows that are bent and, of one view, in which the object is moved on its background, or
+    mirrored (`stages.draw_whole`). Points lie to one another as they do in these (`Pairs`).
     """
 
     name: ClassVar[str] = "one stage"
@@ -200,7 +203,9 @@ class OneStage(FittedHeads):
         frames = [frame_of(example.size, self.frame) for example in examples]
         angle = np.pi if self.task.angle_range >= np.pi else _WHOLE_JITTER.angle
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
-        draws = stages.draw_whole(examples, frames, self.frame, jitter, count=count, mirror=mirror, rng=rng)
+        draws = stages.draw_whole(
+            examples, frames, self.frame, jitter, count=count, mirror=mirror, pasted=self.task.one_view, rng=rng
+        )
         task = self.task
         return (stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng, bent=True),)
 

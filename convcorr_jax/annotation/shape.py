@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 from scipy import optimize, special
+from scipy.spatial import Delaunay, QhullError
 
 from convcorr_jax.errors import InputError
 
@@ -155,6 +156,23 @@ def diameter(points: Complex[np.ndarray, " n"]) -> float:
     """Return the greatest distance of two of the known points."""
     known = points[np.isfinite(points)]
     return float(np.abs(known[:, None] - known).max()) if len(known) else 0.0
+
+
+def dilate(points: Complex[np.ndarray, " n"], reach: float) -> Complex[np.ndarray, " m"]:
+    """Return the corners of a regular polygon of this radius around each known point."""
+    circle = reach * np.exp(2j * np.pi * np.arange(16) / 16)
+    return (points[np.isfinite(points)][:, None] + circle).ravel()
+
+
+def within_hull(
+    points: Complex[np.ndarray, " m"], places: Float[np.ndarray, "h w 2"]
+) -> Bool[np.ndarray, "h w"]:
+    """Return which places are in the convex hull of points; all, if none is."""
+    try:
+        inside = Delaunay(points_of(points)).find_simplex(places.reshape(-1, 2)) >= 0
+    except QhullError:
+        return np.ones(places.shape[:2], bool)
+    return inside.reshape(places.shape[:2]) if inside.any() else np.ones(places.shape[:2], bool)
 
 
 def mean_shape(shapes: Sequence[Complex[np.ndarray, " n"]]) -> MeanShape:

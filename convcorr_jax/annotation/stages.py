@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, UInt8
 
 from convcorr_jax import coords, images
 from convcorr_jax.annotation import heads
-from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, complex_of, diameter, dilate, points_of, within_hull
 from convcorr_jax.annotation.windows import (
     Extractor,
     Features,
@@ -22,6 +22,9 @@ from convcorr_jax.annotation.windows import (
 
 # Windows at random places of photographs, from which a head learns what is no object.
 _ELSEWHERE = 0.3
+# The share of windows in which objects are pasted, and the deviations of their move: logarithm of the scale,
+# radians, and a share of their extent. What is within a share of their diameter is moved, too.
+_PASTED, _MOVED, _MARGIN, _SOFT_PX = 0.8, (0.1, 0.07, 0.08), 0.1, 2.0
 # Windows are bent by smooth displacements of this deviation, which are drawn for places so far apart.
 _BEND_PX, _BEND_EVERY_PX = 7.0, 48
 
@@ -53,6 +56,8 @@ class Draw(NamedTuple):
 
     example: int
     view: View
+    background: View | None = None
+    """The view of what is around the object, if the object is pasted in."""
 
 
 class Jitter(NamedTuple):
@@ -73,17 +78,37 @@ class Windows(NamedTuple):
 
 def draw_whole(
     examples: Sequence[Example], frames: Sequence[Similarity], size: tuple[int, int], jitter: Jitter, *,
-    count: int, mirror: bool, rng: np.random.Generator,
+    count: int, mirror: bool, pasted: bool, rng: np.random.Generator,
 ) -> list[Draw]:  # fmt: skip
-    """Draw windows of whole photographs, which ``frames`` map into windows."""
+    """Draw windows of whole photographs, which ``frames`` map into windows.
+
+    With ``pasted``, an object that is alone is moved a little in most windows, and mirrored in its place if it
+    is mirrored, and its background is not: where photographs are of one view, it tells nothing of the object.
+    """
     middle = complex(size[1] - 1, size[0] - 1) / 2
     draws = []
     for number in (k % len(examples) for k in range(count)):
         a = np.exp(rng.uniform(-jitter.stretch, jitter.stretch) + 1j * _angle(rng, jitter.angle))
         shift = complex(*(rng.uniform(-jitter.shift, jitter.shift, 2) * size[::-1]))
         turn = Similarity(complex(a), complex(middle - a * middle + shift))
-        draws.append(Draw(number, View(turn @ frames[number], size, mirror and rng.random() < 0.5)))
+        draw = Draw(number, View(turn @ frames[number], size, mirror and rng.random() < 0.5))
+        paste = pasted and len(examples[number].objects) == 1 and rng.random() < _PASTED
+        draws.append(_moved(draw, examples[number], rng) if paste else draw)
     return draws
+
+
+def _moved(draw: Draw, example: Example, rng: np.random.Generator) -> Draw:
+    """Return a draw in which the object is moved at random, and mirrored about its middle if the draw is."""
+    background = draw.view._replace(mirrored=False)
+    places = background.move(points_of(example.objects[0]))
+    low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
+    middle, extent = complex(*(low + high)) / 2, float(max(high - low))
+    stretch, angle, *shift = rng.normal(0, (*_MOVED, _MOVED[2]))
+    a = complex(np.exp(stretch + 1j * angle))
+    b = middle - a * middle + complex(*shift) * extent
+    if draw.view.mirrored:
+        b += draw.view.size[1] - 1 - 2 * middle.real
+    return Draw(draw.example, draw.view._replace(to_window=Similarity(a, b) @ background.to_window), background)
 
 
 def _angle(rng: np.random.Generator, spread: float) -> float:
@@ -123,6 +148,19 @@ def draw_around(
     return draws
 
 
+def _paste(
+    window: UInt8[np.ndarray, "h w 3"], background: UInt8[np.ndarray, "h w 3"], views: Sequence[View],
+    points: Complex[np.ndarray, " n"],
+) -> UInt8[np.ndarray, "h w 3"]:  # fmt: skip
+    """Return the background, with the window's pixels around the points of both views within a soft border."""
+    from scipy import ndimage
+
+    grid, around = coords.cell_grid(window.shape[:2]), points_of(dilate(points, _MARGIN * diameter(points)))
+    inside = np.any([within_hull(complex_of(view.move(around)), grid) for view in views], axis=0)
+    share = ndimage.gaussian_filter(inside.astype(float), _SOFT_PX)[..., None]
+    return (window * share + background * (1 - share)).round().astype(np.uint8)
+
+
 def _bend(seed: np.integer, size: Sequence[int]) -> Float[np.ndarray, "h w 2"]:
     """Return smooth random displacements of a window's pixels."""
     from scipy import ndimage
@@ -158,9 +196,13 @@ def render(
     seeds = rng.integers(2**32, size=len(draws) if bent else 0)
     # Windows of an example follow one another, so that it is read once.
     order, shown = np.argsort([draw.example for draw in draws], kind="stable"), []
-    windows = cut_out([(examples[draws[row].example].photograph, draws[row].view) for row in order])
-    for row, window in zip(order, windows, strict=True):
-        number, view = draws[row]
+    ordered = [draws[row] for row in order]
+    views = [(examples[number].photograph, view) for number, *both in ordered for view in both if view]
+    windows = cut_out(views)
+    for row, (number, view, background) in zip(order, ordered, strict=True):
+        window = next(windows)
+        if background is not None:
+            window = _paste(window, next(windows), (view, background), examples[number].objects[0])
         bend = _bend(seeds[row], view.size) if bent else None
         places = list(swaps) if view.mirrored else slice(None)
         for place, points in enumerate(examples[number].objects):

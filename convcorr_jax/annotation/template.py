@@ -13,12 +13,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Complex, Float
-from scipy.spatial import Delaunay, QhullError
+from jaxtyping import Bool, Float
 
 from convcorr_jax import coords, images
 from convcorr_jax.annotation.methods import FoundShape, Task, frame_of, frame_size
-from convcorr_jax.annotation.shape import Similarity, points_of
+from convcorr_jax.annotation.shape import Similarity, dilate, points_of, within_hull
 from convcorr_jax.annotation.stages import Example
 from convcorr_jax.annotation.windows import Directions, Photograph, View, centered
 from convcorr_jax.arrays import padded_batches
@@ -29,6 +28,8 @@ from convcorr_jax.shapes import Image
 
 _LAYER = "conv4_3"
 _OBJECT_PX, _SIDE = 64, 112
+# The middles of a template's cells, in its pixels.
+_CELLS = coords.cell_grid((_SIDE // 8, _SIDE // 8)) * 8 + 3.5
 _SCALES = (0.87, 1.0, 1.15)
 _ANGLES = 24
 _DIRECTIONS = 96
@@ -112,7 +113,8 @@ def _templates(
                 for factor in _SCALES:
                     turn = centered(fit.b, -angle, scale * factor, _SIDE)
                     window = View(turn, (_SIDE, _SIDE)).cut(image)
-                    mask = _hull(turn, points, abs(fit.a)) if known is None else _own_cells(turn, known)
+                    around = turn.move(dilate(points, _DILATION * abs(fit.a)))
+                    mask = within_hull(around, _CELLS) if known is None else _own_cells(turn, known)
                     for mirrored in (False, True)[: 1 + task.mirrored]:
                         templates.append(_Template(example, place, View(turn, (_SIDE, _SIDE), mirrored)))
                         windows.append(window[:, ::-1] if mirrored else window)
@@ -122,24 +124,9 @@ def _templates(
 
 def _own_cells(turn: Similarity, mask: Bool[np.ndarray, "_ _"]) -> Bool[np.ndarray, "h w"]:
     """Return the cells of a template whose middles are in the mask of the object; all, if none is."""
-    count = _SIDE // 8
-    places = turn.inverse(coords.cell_grid((count, count)) * 8 + 3.5)
+    places = turn.inverse(_CELLS)
     inside = images.sample(mask[..., None].astype(float), places)[..., 0] > 0.5
     return inside & coords.inside(places, coords.whole_image(mask.shape)) if inside.any() else ~inside
-
-
-def _hull(turn: Similarity, points: Complex[np.ndarray, " n"], diameter_px: float) -> Bool[np.ndarray, "h w"]:
-    """Return the cells of a template within the dilated hull of the points; all, if none is."""
-    known = points[np.isfinite(points)]
-    circle = _DILATION * diameter_px * np.exp(2j * np.pi * np.arange(16) / 16)
-    around = points_of(turn.move((known[:, None] + circle).ravel()))
-    count = _SIDE // 8
-    cells = coords.cell_grid((count, count)) * 8 + 3.5
-    try:
-        inside = (Delaunay(around).find_simplex(cells.reshape(-1, 2)) >= 0).reshape(count, count)
-    except QhullError:
-        return np.ones((count, count), bool)
-    return inside if inside.any() else ~inside
 
 
 def _describe(windows: np.ndarray, weights: Weights) -> Float[np.ndarray, "b h w c"]:

@@ -202,7 +202,9 @@ def test_only_the_cells_of_a_mask_count():
 def test_the_template_of_a_small_object_has_cells():
     points = np.array([0, 2 + 1j, 5j]) + 200 + 150j
     for angle in np.linspace(-np.pi, np.pi, 13):
-        mask = template._hull(Similarity(0.5 * np.exp(1j * angle), 3 + 2j), points, 5.0)
+        turn = Similarity(0.5 * np.exp(1j * angle), 3 + 2j)
+        around = turn.move(template.dilate(points, template._DILATION * 5.0))
+        mask = template.within_hull(around, template._CELLS)
         assert mask.any()
 
 
@@ -463,7 +465,7 @@ def test_few_examples_have_one_stage_where_parts_move(tmp_path, rng):
         task, residual = annotating._task(
             NAMES, examples, mean, swaps, copies, extract, rotate="auto", mirror=None
         )
-        return annotating._method_of_few(replace(task, **change), residual, examples, copies)
+        return annotating._method_of_few(replace(task, **change), residual, examples)
 
     assert method(bent, others) == "one stage"
     assert method(bent, others, objects=2) == method([shape] * 3, one_view) == "two stages"

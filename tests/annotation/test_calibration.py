@@ -75,8 +75,9 @@ def test_points_are_called_absent_where_held_out_ones_were(rng):
     absent[:10, 2] = rng.uniform(0.2, 0.4, 10)
     above = calibrate(errors, confidence, absent).absent
     assert 0.15 < above < 0.25
-    # Nine absent points are too few to choose by.
+    # Nine absent points are too few to choose by, and probabilities that do not tell absent points choose none.
     assert calibrate(errors[1:], confidence[1:], absent[1:]).absent == 0.5
+    assert calibrate(errors, confidence, rng.uniform(0, 0.15, absent.shape)).absent == 0.5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation.shape import Similarity, complex_of, points_of
-from convcorr_jax.annotation.stages import Draw, Example, render
+from convcorr_jax.annotation.stages import Draw, Example, Jitter, draw_whole, render
 from convcorr_jax.annotation.windows import (
     Extractor,
     Photograph,
@@ -132,3 +132,31 @@ def test_points_follow_bent_windows(rng, mirrored):
         plain = pixels_of(cells)[[1, 0, 2, 3]] * (-1, 1) + (319, 0) if mirrored else pixels_of(cells)
         moved.append(np.linalg.norm(plain - points, axis=1))
     assert 4 < np.median(moved) < 16
+
+
+def test_pasted_objects_are_mirrored_in_their_place_on_the_same_background(rng):
+    points, image = np.array([[90.0, 60], [200, 90], [160, 160]]), np.zeros((224, 320, 3), np.uint8)
+    behind = np.array([[15.0, 15], [300, 200]])
+    for x, y in np.concatenate([points, behind]).astype(int):
+        image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    still = Similarity(1 + 0j, 0j)
+    example = Example(Photograph(lambda: image, (224, 320)), (complex_of(points),), (still,), (False,), (None,))
+    jitter = Jitter(0.0, 0.0, 0.0)
+    draws = draw_whole([example], [still], (224, 320), jitter, count=40, mirror=True, pasted=True, rng=rng)
+    moved = [draw for draw in draws if draw.background is not None]
+    assert 20 < len(moved) < 40
+    assert 5 < sum(draw.view.mirrored for draw in moved) < len(moved) - 5
+    windows = render([example], moved, Shown(load("vgg16"), ()), swaps=(1, 0, 2), rng=rng)
+    for shown, cells in zip(windows.features[0], windows.targets.cells[:, 0], strict=True):
+        seen = pixels_of(cells)
+        for x, y in np.concatenate([seen, behind]).round().astype(int):
+            assert shown[y - 1 : y + 2, x - 1 : x + 2].mean() > 120
+        # The second point of an object that is mirrored is the first one's partner, which is on its left.
+        assert (seen[1] - seen[0])[0] > 60
+        gone = [place for place in points if np.linalg.norm(seen - place, axis=1).min() > 8]
+        mirrored = behind * (-1, 1) + (319, 0)
+        for x, y in np.round([*gone, *mirrored]).astype(int):
+            assert shown[y - 1 : y + 2, x - 1 : x + 2].mean() < 120
+    two = example._replace(objects=example.objects * 2)
+    drawn = draw_whole([two], [still], (224, 320), jitter, count=9, mirror=True, pasted=True, rng=rng)
+    assert all(draw.background is None for draw in drawn)
