@@ -23,7 +23,8 @@ from convcorr_jax.arrays import padded_batches
 
 _SIGMA_CELLS = 1.0
 _BATCH = 8
-_MANY = 10
+MANY = 10
+"""With fewer examples, a head would learn their backgrounds, light and places by heart."""
 _RATE, _WARM_UP, _DECAY = 3e-3, 20, 1e-2
 # The bias of logits against that of the absent cell.
 _ABSENT_AT_FIRST = 4.0
@@ -41,8 +42,8 @@ class Design(NamedTuple):
     context: bool
     """Whether it sees whole photographs."""
     dropped: tuple[float, float]
-    """The share of the features' channels that are set to 0 in each window in training: of few examples, whose
-    backgrounds and light a head would learn by heart, and of ten or more."""
+    """The share of the features' channels that are set to 0 in each window in training: of fewer than `MANY`
+    examples, and of more."""
 
 
 class Targets(NamedTuple):
@@ -173,7 +174,7 @@ def fit(
             rows = rng.integers(len(features[0]), size=_BATCH)
             params, state, _ = _step(
                 params, state, tuple(layer[rows] for layer in features), targets.cells[rows],
-                targets.known[rows], (jax.random.fold_in(key, step), design.dropped[examples >= _MANY]),
+                targets.known[rows], (jax.random.fold_in(key, step), design.dropped[examples >= MANY]),
                 steps=steps,
             )  # fmt: skip
         fitted.append(params)

@@ -181,8 +181,8 @@ class FittedHeads:
 class OneStage(FittedHeads):
     """A head that sees the whole photograph: for one object whose parts move on their own.
 
-    It learns from windows that are bent and, of one view, in which the object is moved on its background, or
-    mirrored (`stages.draw_whole`). Points lie to one another as they do in these (`Pairs`).
+    It learns from windows that are bent and, of fewer than ten examples of one view, in which the object is
+    moved on its background, or mirrored. Points lie to one another as they do in these (`Pairs`).
     """
 
     name: ClassVar[str] = "one stage"
@@ -203,8 +203,9 @@ class OneStage(FittedHeads):
         frames = [frame_of(example.size, self.frame) for example in examples]
         angle = np.pi if self.task.angle_range >= np.pi else _WHOLE_JITTER.angle
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
+        pasted = self.task.one_view and len(examples) < heads.MANY
         draws = stages.draw_whole(
-            examples, frames, self.frame, jitter, count=count, mirror=mirror, pasted=self.task.one_view, rng=rng
+            examples, frames, self.frame, jitter, count=count, mirror=mirror, pasted=pasted, rng=rng
         )
         task = self.task
         return (stages.render(examples, draws, task.extract, swaps=task.swaps, rng=rng, bent=True),)
