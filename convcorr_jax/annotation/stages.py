@@ -22,9 +22,8 @@ from convcorr_jax.annotation.windows import (
 
 # Windows at random places of photographs, from which a head learns what is no object.
 _ELSEWHERE = 0.3
-# The share of windows in which objects are pasted, and the deviations of their move: logarithm of the scale,
-# radians, and a share of their extent. What is within a share of their diameter is moved, too.
-_PASTED, _MOVED, _MARGIN, _SOFT_PX = 0.8, (0.1, 0.07, 0.08), 0.1, 2.0
+# The share of windows in which objects are pasted, and that of their diameter within which all is pasted.
+_PASTED, _MARGIN, _SOFT_PX = 0.8, 0.1, 2.0
 # Windows are bent by smooth displacements of this deviation, which are drawn for places so far apart.
 _BEND_PX, _BEND_EVERY_PX = 7.0, 48
 
@@ -68,6 +67,10 @@ class Jitter(NamedTuple):
     shift: float
 
 
+# The standard deviations of a pasted object's move; its shift is a share of the extent of its points.
+_MOVED = Jitter(angle=0.07, stretch=0.1, shift=0.08)
+
+
 class Windows(NamedTuple):
     """Windows of examples with their features and what they show."""
 
@@ -103,11 +106,9 @@ def _moved(draw: Draw, example: Example, rng: np.random.Generator) -> Draw:
     places = background.move(points_of(example.objects[0]))
     low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
     middle, extent = complex(*(low + high)) / 2, float(max(high - low))
-    stretch, angle, *shift = rng.normal(0, (*_MOVED, _MOVED[2]))
-    a = complex(np.exp(stretch + 1j * angle))
-    b = middle - a * middle + complex(*shift) * extent
-    if draw.view.mirrored:
-        b += draw.view.size[1] - 1 - 2 * middle.real
+    a = complex(np.exp(rng.normal(0, _MOVED.stretch) + 1j * rng.normal(0, _MOVED.angle)))
+    b = middle - a * middle + complex(*rng.normal(0, _MOVED.shift, 2)) * extent
+    b += draw.view.mirrored * (draw.view.size[1] - 1 - 2 * middle.real)
     return Draw(draw.example, draw.view._replace(to_window=Similarity(a, b) @ background.to_window), background)
 
 
@@ -197,8 +198,7 @@ def render(
     # Windows of an example follow one another, so that it is read once.
     order, shown = np.argsort([draw.example for draw in draws], kind="stable"), []
     ordered = [draws[row] for row in order]
-    views = [(examples[number].photograph, view) for number, *both in ordered for view in both if view]
-    windows = cut_out(views)
+    windows = cut_out([(examples[n].photograph, view) for n, *both in ordered for view in both if view])
     for row, (number, view, background) in zip(order, ordered, strict=True):
         window = next(windows)
         if background is not None:
