@@ -22,7 +22,7 @@ from convcorr_jax.annotation.methods import (
     frame_size,
 )
 from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, compare, find
-from convcorr_jax.annotation.people import METHODS, Method, PersonCascade
+from convcorr_jax.annotation.people import METHODS, TUNED, Method, PersonCascade, TunedCascade
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
     MeanShape,
@@ -56,7 +56,6 @@ _STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
 _MOST_WINDOWS = 2000
 # From so many examples on, steps rise in proportion to them, up to so many times.
 _MORE_STEPS, _MOST_STEPS = 40, 5.0
-_FOLDS = 4
 # The share of steps in which fitted heads learn from further examples.
 _CONTINUED = 0.3
 # At this factor from the border, the residual of the shape needs no comparison of methods.
@@ -155,7 +154,7 @@ def annotate(
             if mirrored templates fit better.
         method: the heads; by default they are chosen.
         start: with "person", the package's person cascade is an entrant, and is used with fewer than five
-            examples.
+            examples. From 100 on, the same cascade that learned on from the examples is another one.
         previous: what an earlier call fitted to some of the labels, on the same weights, or it is not used.
             Its heads are used only if the rest asks for the same method, angles, mirrored copies and number of
             objects; its principal directions of features (`Extractor`), if points have the same names.
@@ -181,7 +180,8 @@ def annotate(
     task, residual = _task(
         labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
     )
-    names = [method] if method else [*_entrants(task, residual), *([PersonCascade.name] if start else [])]
+    names = [method] if method else _entrants(task, residual)
+    names += _entrants_of_people(len(examples)) if start else []
     unseen = _unseen(examples, previous)
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
@@ -424,6 +424,10 @@ def _entrants(task: Task, residual: float) -> list[str]:
     return [TwoStages.name] if residual < RIGID_RESIDUAL / _SURELY else [TwoStages.name, OneStage.name]
 
 
+def _entrants_of_people(examples: int) -> list[str]:
+    return [PersonCascade.name] if examples < TUNED else [PersonCascade.name, TunedCascade.name]
+
+
 class _Fit(NamedTuple):
     method: Method
     calibration: Calibration = Calibration()
@@ -511,7 +515,7 @@ def _turned(example: Example, turn: complex) -> Example:
 def _held_out(
     planned: Method, windows: Sequence[Windows], examples: Sequence[Example], *, seed: int
 ) -> HeldOut:
-    folds, parts = np.arange(len(examples)) % min(_FOLDS, len(examples)), []
+    folds, parts = np.arange(len(examples)) % min(planned.folds, len(examples)), []
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold).tolist()
         shorter, others = replace(planned, steps=planned.steps * 2 // 3), [without(w, held) for w in windows]

@@ -146,6 +146,8 @@ class FittedHeads:
 
     designs: ClassVar[tuple[heads.Design, ...]]
     """Of each head."""
+    folds: ClassVar[int] = 4
+    """The parts of examples each of which is held out once."""
 
     task: Task
     frame: tuple[int, int]

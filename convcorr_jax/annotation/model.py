@@ -14,7 +14,7 @@ from convcorr_jax import coords
 from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import RIGHT, Calibration, HeldOut
 from convcorr_jax.annotation.methods import MEMBERS, SHAPES, SIDE_STEP, FoundShape, OneStage, Task, TwoStages
-from convcorr_jax.annotation.people import METHODS, Method
+from convcorr_jax.annotation.people import METHODS, Method, TunedCascade
 from convcorr_jax.annotation.shape import complex_of, diameter, points_of
 from convcorr_jax.annotation.stages import Example
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor, Photograph, look
@@ -23,6 +23,7 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.images import resize_longest_side
 from convcorr_jax.io import Expected, Fitted, check_fields
 from convcorr_jax.labels import FoundObject
+from convcorr_jax.pose import TrainedCascade
 from convcorr_jax.shapes import Image
 
 LONGEST_PX = 1024
@@ -136,19 +137,25 @@ class AnnotationModel:
             labelled, points, *others = self.held_out
             found = len(self.held_out.scores)
             arrays |= dict(zip(_HELD_OUT, (points_of(points), *others), strict=True))
+        of_cascade = {}
+        if isinstance(self.method, TunedCascade):
+            tuned = self.method.cascade.to_fitted()
+            arrays |= {f"cascade/{name}": values for name, values in tuned.arrays.items()}
+            of_cascade = {"cascade": tuned.facts}
         sizes_px = self.method.sizes_px if isinstance(self.method, TwoStages) else (0.0, 0.0)
         facts = {
             "names": self.names, "category": self.category, "skeleton": self.skeleton,
             "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px,
             "calibration": self.calibration.to_json(), "labelled": labelled, "found": found,
-            **{name: getattr(task, name) for name in _OF_TASK},
+            **{name: getattr(task, name) for name in _OF_TASK}, **of_cascade,
         }  # fmt: skip
         return Fitted(arrays, facts)
 
     @classmethod
     def expected_arrays(cls, facts: Mapping[str, Any]) -> Mapping[str, Expected]:
         """Return the type and shape of every array of a model with these facts."""
-        check_fields(dict(facts), _FACTS, name="model")
+        tuned = facts.get("method") == TunedCascade.name
+        check_fields(dict(facts), _FACTS | ({"cascade": dict[str, Any]} if tuned else {}), name="model")
         if facts["method"] not in METHODS:
             raise ValueError(f"its method is {facts['method']!r}; {' or '.join(METHODS)} is expected")
         _check_values(facts)
@@ -156,6 +163,9 @@ class AnnotationModel:
         expected = {"mean": Expected(np.floating, (n, 2), finite=True)}
         if facts["method"] == OneStage.name:
             expected["shapes"] = Expected(np.floating, (SHAPES, n, 2))
+        if tuned:
+            of_cascade = TrainedCascade.expected_arrays(facts["cascade"])
+            expected |= {f"cascade/{name}": one for name, one in of_cascade.items()}
         if objects := len(facts["labelled"]):
             shapes = (objects, n, 2), *[(objects, n)] * 3, *[(facts["found"],)] * 2
             expected |= {
@@ -198,6 +208,9 @@ class AnnotationModel:
             method = replace(method, sizes_px=tuple(facts["sizes_px"]))
         if isinstance(method, OneStage):
             method = replace(method, shapes=complex_of(arrays["shapes"].astype(float)))
+        if isinstance(method, TunedCascade):
+            tuned = {n.removeprefix("cascade/"): a for n, a in arrays.items() if n.startswith("cascade/")}
+            method = replace(method, cascade=TrainedCascade.from_fitted(Fitted(tuned, facts["cascade"])))
         held = [arrays[name].astype(float) for name in _HELD_OUT if name in arrays]
         skeleton = tuple((a, b) for a, b in facts["skeleton"])
         return cls(

@@ -61,7 +61,8 @@ class Annotate:
     and then see it upright."""
     start: Literal["none", "person"] = "none"
     """With person, the package's cascade of people is tried, too: its joints are the points' names, such as
-    r_ankle or leftShoulder. It finds one person a photograph. With fewer than five examples, it is used."""
+    r_ankle or leftShoulder. It finds one person a photograph. With fewer than five examples, it is used; from
+    100 on, one that learned on from the examples is tried, too."""
     output: arguments.OutputOptions = arguments.OutputOptions()
 
     def run(self) -> arguments.Result:

@@ -118,6 +118,14 @@ def test_a_split_orders_the_examples_and_refuses_what_it_does_not_know(tmp_path)
             read_split(photographs, split)
 
 
+def test_drawn_people_are_examples_and_others_to_annotate():
+    names, pictures = folders._folder("drawn_people", Choice(2, False, 0, None))
+    shown = list(pictures)
+    assert [one.is_example for one in shown] == [True, True, False, False]
+    assert all(len(one.objects[0]) == len(names) == 14 for one in shown)
+    assert len({one.image.tobytes() for one in shown}) == 4
+
+
 def test_a_folder_that_is_not_known_is_refused(tmp_path):
     with pytest.raises(InputError, match="'cats' is no folder of labelled photographs; car, duck"):
         write_folder(tmp_path, "cats", Choice(1, False, 0, None))

@@ -2,7 +2,7 @@
 
 - ``car``, ``duck``, ``motorbike``, ``winebottle``: PF-WILLOW, every second one mirrored; split at random.
 - ``faces``: `lfpw68`, 15 of 68 points. ``cropped_faces``: parts of them, so that points come and go.
-- ``people``: `lspet`, with joints that are not annotated absent.
+- ``people``: `lspet`, with joints that are not annotated absent. ``drawn_people``: rendered ones.
 - ``backgrounds``: the mouse of `dlc_openfield`, pasted at random places and angles on `imagenet_sample`.
 - ``two_faces``, ``three_faces``: faces, pasted apart from one another on `imagenet_sample`.
 - ``walking``: a drawn animal before one of these photographs, whose parts move on their own. ``hidden``: the
@@ -19,18 +19,20 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from convcorr_jax import coords, images
-from convcorr_jax.datasets import Record, load_image, read_records
+from convcorr_jax.datasets import Record, load_image
 from convcorr_jax.datasets.loading import find_folder
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import make_folder, read_image, write_image
 from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPhotograph, read_labels, write_coco
 from convcorr_jax.shapes import Image
+from convcorr_jax.tasks.reading import RENDERED, read
 
 WILLOW = ("car", "duck", "motorbike", "winebottle")
 # Brows' ends, corners of the eyes, bridge, tip and sides of the nose, corners and middles of the mouth, chin.
 FACE_POINTS = (17, 21, 22, 26, 36, 39, 42, 45, 30, 31, 35, 48, 54, 57, 8)
 FOLDERS = (
-    *WILLOW, "faces", "cropped_faces", "people", "backgrounds", "two_faces", "three_faces", "walking", "hidden",
+    *WILLOW, "faces", "cropped_faces", "people", "drawn_people", "backgrounds", "two_faces", "three_faces",
+    "walking", "hidden",
 )  # fmt: skip
 _BACKGROUND = (480, 640)
 _MOUSE_PX = 150
@@ -142,8 +144,9 @@ def _folder(name: str, choice: Choice) -> tuple[tuple[str, ...], Iterator[Pictur
         drawn = (_animal(background, rng, hidden=name == "hidden") for _ in range(2 * choice.most))
         pictures = (one._replace(is_example=number < choice.most) for number, one in enumerate(drawn))
         return tuple(name for name, *_ in _BONES), pictures
-    records = _chosen(_records("lspet" if name == "people" else "lfpw68", choice), choice, rng)
-    if name == "people":
+    source = {"people": "lspet", "drawn_people": RENDERED}.get(name, "lfpw68")
+    records = _chosen(_records(source, choice), choice, rng)
+    if source != "lfpw68":
         return records[0][0].names, (Picture(load_image(one), [one.points], own) for one, own in records)
     names = tuple(records[0][0].names[k] for k in FACE_POINTS)
     faces = [Picture(load_image(one), [one.points[list(FACE_POINTS)]], own) for one, own in records]
@@ -157,7 +160,10 @@ def _folder(name: str, choice: Choice) -> tuple[tuple[str, ...], Iterator[Pictur
 
 
 def _records(name: str, choice: Choice) -> list[Record]:
-    return list(read_records(name, data_root=choice.data_root))
+    drawn = ("person",) if name == RENDERED else ()
+    return list(
+        read(name, data_root=choice.data_root, categories=drawn, train=2 * choice.most, test=choice.most)
+    )
 
 
 def _chosen(records: Sequence[Record], choice: Choice, rng: np.random.Generator) -> list[tuple[Record, bool]]:
