@@ -6,8 +6,9 @@ Some of the labelled photographs are examples, and the others are annotated and 
 table of a split has the columns image, split and, if examples are not to be drawn at random, order; only those
 of the split ``train`` are examples, and only those of ``test`` are annotated. ``within`` is the share of points
 within a distance, ``coverage`` that of points within their radius, and ``rank`` Spearman's correlation of error
-and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared. Beside it stand the points
-of the most similar example, copied. ``curves.png`` shows shares within the distance, from worst to best draw.
+and confidence. `convcorr_jax.tasks.annotation.score` says how objects are compared. Beside it stand peers that
+learn nothing or solve one equation (`convcorr_jax.tasks.annotation.annotate_by_peers`). ``curves.png`` shows
+shares within the distance, from worst to best draw.
 """
 
 import time
@@ -27,7 +28,8 @@ from convcorr_jax.labels import LabelledPhotograph, read_labels
 from convcorr_jax.runtime import progress, run, write_results
 from convcorr_jax.tasks import Output
 from convcorr_jax.tasks.annotation import (
-    copy_nearest,
+    PEERS,
+    annotate_by_peers,
     draw_examples,
     example_curves,
     lengths,
@@ -93,7 +95,8 @@ def main(config: Config) -> Path:
         options: Any = {"auto": {}, "person": {"start": "person"}}.get(method, {"method": method})
         found = annotate(known, paths, **weights, **options, seed=config.seed + draw, previous=previous)
         scores = score(found.found.photographs, others, within=config.within, length=length)
-        of_run = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
+        of_run: dict[str, Any] = {"examples": len(examples), "draw": draw, "method": found.model.method.name}
+        of_run["compared"] = {one.method: one.right for one in found.comparisons}
         rows[name] = {**of_run, "learned": found.learned, "seconds": found.seconds, **scores}
         return found
 
@@ -101,27 +104,21 @@ def main(config: Config) -> Path:
     for count, draw in progress(draws, description="runs"):
         chosen = draw_examples(pool, count, draw, seed=config.seed, ordered=config.split is not None)
         others, name = [one for one in tested if one not in chosen], f"{count} examples, draw {draw}"
-        copied = copy_nearest(chosen, [one.path for one in others], weights["search"])
-        rows[f"{name}, copying"] = score(copied, others, within=config.within, length=length)
+        by_peers = annotate_by_peers(chosen, [one.path for one in others], weights["search"]).items()
+        scored = {peer: score(own, others, within=config.within, length=length) for peer, own in by_peers}
+        rows |= {f"{name}, {peer}": row for peer, row in scored.items()}
         runs = {one: partial(run_with, draw=draw, method=one) for one in config.methods}
-        found = [with_method(_named(name, one), chosen, others) for one, with_method in runs.items()]
+        found = [run_one(_named(name, one), chosen, others) for one, run_one in runs.items()]
         if config.review:
             _review(config, name, found[0], chosen, others, draw, runs[config.methods[0]])
     drawn = {
         one: {n: over_draws([rows[_named(f"{n} examples, draw {k}", one)] for k in range(config.draws)])
               for n in sorted(config.examples)}
-        for one in (*config.methods, "copying")
+        for one in (*config.methods, *PEERS)
     }  # fmt: skip
     write_image(out / "curves.png", example_curves(drawn, f"points within {config.within:g}"))
-    result = {
-        "photographs": len(tested),
-        "within": config.within,
-        "per": list(config.per),
-        "runs": rows,
-        "over_draws": {
-            _named(f"{n} examples", one): row for one, own in drawn.items() for n, row in own.items()
-        },
-    }
+    means = {_named(f"{n} examples", one): row for one, own in drawn.items() for n, row in own.items()}
+    result = {"photographs": len(tested), "runs": rows, "over_draws": means}
     return write_results(out, result, config, started=started)
 
 

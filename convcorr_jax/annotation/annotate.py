@@ -22,7 +22,7 @@ from convcorr_jax.annotation.methods import (
     frame_size,
 )
 from convcorr_jax.annotation.model import LONGEST_PX, AnnotationModel, compare, find
-from convcorr_jax.annotation.people import METHODS, TUNED, Method, PersonCascade, TunedCascade
+from convcorr_jax.annotation.people import METHODS, TUNED, Method, PersonCascade, TunedCascade, joints
 from convcorr_jax.annotation.shape import (
     RIGID_RESIDUAL,
     MeanShape,
@@ -154,7 +154,8 @@ def annotate(
             if mirrored templates fit better.
         method: the heads; by default they are chosen.
         start: with "person", the package's person cascade is an entrant, and is used with fewer than five
-            examples. From 100 on, the same cascade that learned on from the examples is another one.
+            examples. From 100 on, the same cascade that learned on from the examples, and from turned and
+            mirrored copies of them, is another one. It excludes a method.
         previous: what an earlier call fitted to some of the labels, on the same weights, or it is not used.
             Its heads are used only if the rest asks for the same method, angles, mirrored copies and number of
             objects; its principal directions of features (`Extractor`), if points have the same names.
@@ -165,11 +166,10 @@ def annotate(
 
     Raises:
         InputError: there is no photograph; no example has two points at different places; a point is absent in
-            all examples; a photograph cannot be read.
+            all examples; a photograph cannot be read; the person cascade is to start and lacks a point.
     """
     started = time.perf_counter()
-    if not photographs:
-        raise InputError("there are no photographs to annotate; at least one is expected")
+    _check(photographs, labels, method, start)
     progress("examples")
     opened = [_open(path, keep if number < _MOST_KEPT else None) for number, path in enumerate(photographs)]
     copies = [one.photograph for one in opened]
@@ -180,8 +180,7 @@ def annotate(
     task, residual = _task(
         labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
     )
-    names = [method] if method else _entrants(task, residual)
-    names += _entrants_of_people(len(examples)) if start else []
+    names = [method] if method else _entrants(task, residual, people=len(examples) if start else 0)
     unseen = _unseen(examples, previous)
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
@@ -212,6 +211,15 @@ def annotate(
     ]
     result = Found(labels.names, _ranked(found), labels.category, labels.skeleton)
     return Annotations(result, model, fit.comparisons, residual, time.perf_counter() - started, fit.learned)
+
+
+def _check(photographs: Sequence[Path], labels: Labels, method: str | None, start: str | None) -> None:
+    if not photographs:
+        raise InputError("there are no photographs to annotate; at least one is expected")
+    if method and start:
+        raise InputError(f"the method is {method!r}, and {start!r} is to start; only one of them is expected")
+    if start:
+        joints(labels.names)
 
 
 def _open(path: Path, keep: Path | None = None) -> _Opened:
@@ -415,17 +423,15 @@ def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShap
     return trusted
 
 
-def _entrants(task: Task, residual: float) -> list[str]:
-    """Return the methods that suit the shape: both near the border between rigid and articulated."""
-    if task.objects > 1:
-        return [TwoStages.name]
-    if np.isnan(residual) or residual > RIGID_RESIDUAL * _SURELY:
-        return [OneStage.name]
-    return [TwoStages.name] if residual < RIGID_RESIDUAL / _SURELY else [TwoStages.name, OneStage.name]
+def _entrants(task: Task, residual: float, *, people: int) -> list[str]:
+    """Return the methods that suit the shape, both near the border between rigid and articulated, and cascades.
 
-
-def _entrants_of_people(examples: int) -> list[str]:
-    return [PersonCascade.name] if examples < TUNED else [PersonCascade.name, TunedCascade.name]
+    The latter are entrants if ``people``, the number of examples of them, is not 0.
+    """
+    one, two = not residual < RIGID_RESIDUAL / _SURELY, residual <= RIGID_RESIDUAL * _SURELY
+    shapes = [TwoStages.name] * (two or task.objects > 1) + [OneStage.name] * (one and task.objects == 1)
+    cascades = [PersonCascade.name] * (people > 0) + [TunedCascade.name] * (people >= TUNED)
+    return shapes + cascades
 
 
 class _Fit(NamedTuple):

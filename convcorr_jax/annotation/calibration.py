@@ -120,7 +120,7 @@ def calibrate(
     """Calibrate by the errors of held-out objects, as shares of their diameters; NaN where a point is absent.
 
     With ten absent points or more, points are called absent from the `best_threshold` of the held-out ones on,
-    if most of those that it calls absent are, and else from 1/2 on.
+    if the share of absent ones among those is nearer to 1 than to that among all points, and else from 1/2 on.
 
     The probability is a logistic regression, drawn to the identity by ten imagined points. The expected
     error is a regression of its logarithm, which does not rise with confidence; the radius is the conformal
@@ -142,7 +142,7 @@ def calibrate(
     gone, least = np.isnan(errors), Calibration.absent
     if gone.sum() >= _LEAST_ABSENT:
         best = best_threshold(absent.ravel(), gone.ravel(), int(gone.sum()))
-        least = best if gone[absent >= best].mean() > 0.5 else least
+        least = best if gone[absent >= best].mean() > (1 + gone.mean()) / 2 else least
     return Calibration(probability, (intercept, slope), quantiles, least)
 
 

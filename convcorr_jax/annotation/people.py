@@ -38,9 +38,9 @@ TUNED = 100
 """The number of examples from which on the cascade learns."""
 _SIDES = {"left": "l", "l": "l", "right": "r", "r": "r"}
 _TOGETHER = 8
-# As the package's cascade was trained, but for its rate.
+# Those of the last training of the package's cascade; torsos are unknown where they are in prediction.
 _AUGMENTATION = Augmentation(degrees=60.0, scales=(0.7, 1.4), shift=0.08, margin=0.25)
-_RATE, _GREATEST_NORM = 1e-3, 1.0
+_RATE, _GREATEST_NORM, _WARM_UP = 1e-3, 1.0, 0.05
 
 
 @cache
@@ -89,8 +89,9 @@ class PersonCascade(FittedHeads):
 class TunedCascade(PersonCascade):
     """The cascade, whose nets learn on from examples on the same layers of its front.
 
-    They minimize the robust loss of the joint phase (`convcorr_jax.pose.loss`) in the frames of both passes of
-    a prediction: whole photographs with one person, and the square around each person's torso.
+    They minimize the robust loss of the joint phase (`convcorr_jax.pose.loss`) in frames such as those of both
+    passes of a prediction: whole photographs with one person, and, by the labelled joints, the square around
+    each person's torso.
     """
 
     name: ClassVar[str] = "tuned person cascade"
@@ -106,7 +107,8 @@ class TunedCascade(PersonCascade):
         self, examples: Sequence[Example], *, count: int, rng: np.random.Generator
     ) -> tuple[Windows, ...]:
         """Return frames with their surroundings: features are images and torsos, cells are joints in pixels."""
-        frames = [(number, *one) for number, each in enumerate(examples) for one in self._frames_of(each)]
+        some = examples[:count]
+        frames = [(number, *one) for number, each in enumerate(some) for one in self._frames_of(each)]
         numbers, pixels, points, torsos = map(np.array, zip(*frames, strict=True))
         targets = heads.Targets(points[:, None], np.ones(points.shape[:2], np.float32))
         return (Windows((pixels, torsos), targets, numbers),)
@@ -120,8 +122,9 @@ class TunedCascade(PersonCascade):
             person = np.full((len(names), 2), np.nan)
             person[list(joints(self.task.names))] = points_of(shape)
             known = np.isfinite(person[:, 0])
-            boxes: list[coords.Box | None] = [None] if len(example.objects) == 1 else []
-            if any(name.endswith(("shoulder", "hip")) for name in names[known]):
+            has_torso = any(name.endswith(("shoulder", "hip")) for name in names[known])
+            boxes: list[coords.Box | None] = [] if has_torso and len(example.objects) > 1 else [None]
+            if has_torso:
                 whole = coords.whole_image(example.size)
                 boxes.append(second_frame(person[known], names[known].tolist(), whole))
             for box in boxes:
@@ -133,23 +136,23 @@ class TunedCascade(PersonCascade):
         """Train one cascade, whatever the number of members."""
         ((pixels, torsos), targets, _), params = windows[0], dict(self.cascade.params)
         front, rng = {"front": params.pop("front")}, np.random.default_rng(seed)
-        state = _optimizer(self.steps).init(params)
-        for key in jax.random.split(jax.random.key(seed), self.steps):
+        state, warm_up = _OPTIMIZER.init(params), round(_WARM_UP * self.steps)
+        rates = optax.warmup_cosine_decay_schedule(0.0, _RATE, warm_up, self.steps)
+        for step, key in enumerate(jax.random.split(jax.random.key(seed), self.steps)):
             rows = rng.integers(len(pixels), size=_TOGETHER)
             batch = Batch(pixels[rows], targets.cells[rows, 0], torsos[rows])
             params, state = _step(
-                params, state, front, key, batch, architecture=self.cascade.architecture, steps=self.steps
+                params, state, front, key, batch, rates(step), architecture=self.cascade.architecture
             )
-        return replace(self, cascade=replace(self.cascade, params=params | front))
+        facts = {"frames": len(pixels), "steps": self.steps, "seed": seed, "initial": self.cascade.training}
+        return replace(self, cascade=replace(self.cascade, params=params | front, training=facts))
 
 
-def _optimizer(steps: int) -> optax.GradientTransformation:
-    schedule = optax.warmup_cosine_decay_schedule(0.0, _RATE, steps // 20, steps)
-    return optax.chain(optax.clip_by_global_norm(_GREATEST_NORM), optax.adamw(schedule))
+_OPTIMIZER = optax.chain(optax.clip_by_global_norm(_GREATEST_NORM), optax.adamw(1.0))
 
 
-@partial(jax.jit, static_argnames=("architecture", "steps"))
-def _step(params, state, front, key, batch, *, architecture: Architecture, steps: int) -> tuple[Any, Any]:
+@partial(jax.jit, static_argnames=("architecture",))
+def _step(params, state, front, key, batch, rate, *, architecture: Architecture) -> tuple[Any, Any]:
     augment_keys, loss_keys = jax.random.split(key, (2, len(batch.points)))
     batch = augment(
         augment_keys,
@@ -162,15 +165,15 @@ def _step(params, state, front, key, batch, *, architecture: Architecture, steps
     def error(params):
         return loss(loss_keys, params | front, batch, architecture=architecture, phase="joint", robust=True)[0]
 
-    updates, state = _optimizer(steps).update(jax.grad(error)(params), state, params)
-    return optax.apply_updates(params, updates), state
+    updates, state = _OPTIMIZER.update(jax.grad(error)(params), state, params)
+    return jax.tree.map(lambda old, update: old + rate * update, params, updates), state
 
 
 def joints(names: Sequence[str]) -> tuple[int, ...]:
     """Return the cascade's joint of each name, such as ``r_ankle``, ``rightAnkle`` or ``Ankle right``.
 
     Raises:
-        InputError: the cascade lacks a joint of this name.
+        InputError: the cascade lacks a joint of this name, or two names are of one joint.
     """
     known = _cascade().architecture.joints
     places = []
@@ -180,6 +183,8 @@ def joints(names: Sequence[str]) -> tuple[int, ...]:
         joint = "_".join([*side, *(word for word in words if word not in _SIDES)])
         if joint not in known:
             raise InputError(f"the person cascade has no joint {name!r}; it has {', '.join(known)}")
+        if known.index(joint) in places:
+            raise InputError(f"{name!r} and another point are the joint {joint!r} of the person cascade, both")
         places.append(known.index(joint))
     return tuple(places)
 

@@ -95,7 +95,8 @@ def draw_whole(
         shift = complex(*(rng.uniform(-jitter.shift, jitter.shift, 2) * size[::-1]))
         turn = Similarity(complex(a), complex(middle - a * middle + shift))
         draw = Draw(number, View(turn @ frames[number], size, mirror and rng.random() < 0.5))
-        paste = pasted and len(examples[number].objects) == 1 and rng.random() < _PASTED
+        alone = len(examples[number].objects) == 1 and diameter(examples[number].objects[0]) > 0
+        paste = pasted and alone and rng.random() < _PASTED
         draws.append(_moved(draw, examples[number], rng) if paste else draw)
     return draws
 
@@ -156,7 +157,9 @@ def _paste(
     """Return the background, with the window's pixels around the points of both views within a soft border."""
     from scipy import ndimage
 
-    grid, around = coords.cell_grid(window.shape[:2]), points_of(dilate(points, _MARGIN * diameter(points)))
+    # The border of small objects is farther away, so that they are no ghosts.
+    reach = max(_MARGIN * diameter(points), 2 * _SOFT_PX / abs(views[0].to_window.a))
+    grid, around = coords.cell_grid(window.shape[:2]), points_of(dilate(points, reach))
     inside = np.any([within_hull(complex_of(view.move(around)), grid) for view in views], axis=0)
     share = ndimage.gaussian_filter(inside.astype(float), _SOFT_PX)[..., None]
     return (window * share + background * (1 - share)).round().astype(np.uint8)

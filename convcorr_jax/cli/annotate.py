@@ -62,7 +62,7 @@ class Annotate:
     start: Literal["none", "person"] = "none"
     """With person, the package's cascade of people is tried, too: its joints are the points' names, such as
     r_ankle or leftShoulder. It finds one person a photograph. With fewer than five examples, it is used; from
-    100 on, one that learned on from the examples is tried, too."""
+    100 on, one that learned on from the examples is tried, too. It excludes --method."""
     output: arguments.OutputOptions = arguments.OutputOptions()
 
     def run(self) -> arguments.Result:

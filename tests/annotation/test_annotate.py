@@ -441,6 +441,21 @@ def test_examples_that_show_nothing_are_one_sentence(tmp_path, points, sentence)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--method", "one stage"), "the method is 'one stage', and 'person' is to start; only one of them"),
+        ((), "the person cascade has no joint 'nose'; it has r_ankle"),
+    ],
+)
+def test_what_the_person_cascade_cannot_do_is_refused_at_once(tmp_path, options, sentence):
+    labels = write_labels(tmp_path / "examples.csv", paste_objects(tmp_path, [[0]]))
+    ended = run(
+        "annotate", tmp_path, "--examples", labels, "--out", tmp_path / "out", "--start", "person", *options
+    )
+    assert_refused(ended, sentence)
+
+
 def test_a_file_in_the_place_of_kept_features_is_refused(tmp_path):
     labels = write_labels(tmp_path / "examples.csv", paste_objects(tmp_path, [[0]]))
     (tmp_path / "out").mkdir()

@@ -80,6 +80,15 @@ def test_points_are_called_absent_where_held_out_ones_were(rng):
     assert calibrate(errors, confidence, rng.uniform(0, 0.15, absent.shape)).absent == 0.5
 
 
+def test_where_most_points_are_absent_not_all_are_called_so(rng):
+    errors, confidence, absent = drawn(rng, 40)
+    errors[:, 1:], gone = np.nan, np.arange(3) > 0
+    assert calibrate(errors, confidence, absent * 0).absent == 0.5
+    assert calibrate(errors, confidence, rng.uniform(0, 0.2, absent.shape)).absent == 0.5
+    told = calibrate(errors, confidence, rng.uniform(0, 0.2, absent.shape) + 0.2 * gone).absent
+    assert 0.1 < told < 0.3
+
+
 @pytest.mark.parametrize(
     ("scores", "true", "least"),
     [

@@ -36,9 +36,11 @@ def test_joints_have_the_names_that_people_give_them(written):
     assert joints([written]) != joints(["left ankle"])
 
 
-def test_a_point_that_is_no_joint_is_refused():
+def test_a_point_that_is_no_joint_or_the_same_as_another_one_is_refused():
     with pytest.raises(InputError, match="the person cascade has no joint 'nose'; it has r_ankle, "):
         joints(["neck", "nose"])
+    with pytest.raises(InputError, match="'leftAnkle' and another point are the joint 'l_ankle'"):
+        joints(["l_ankle", "leftAnkle"])
 
 
 NO_FEATURES = Extractor(None, ())
@@ -49,6 +51,22 @@ def task_of(names, extract=NO_FEATURES):
         names=names, mean=np.arange(len(names)) * (1 + 1j), swaps=tuple(range(len(names))), mirror=False,
         mirrored=False, angle_range=0.1, aspect=1.0, spread=0.1, objects=1, least_score=0.0, extract=extract,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("residual", "objects", "count", "names"),
+    [
+        *((0.04, 1, 0, "two stages"), (0.07, 1, 0, "two stages, one stage"), (0.2, 1, 0, "one stage")),
+        *((np.nan, 1, 0, "one stage"), (0.2, 2, 0, "two stages"), (np.nan, 3, 0, "two stages")),
+        (0.2, 1, 99, "one stage, person cascade"),
+        (0.2, 1, 100, "one stage, person cascade, tuned person cascade"),
+    ],
+)
+def test_entrants_suit_the_shape_and_the_number_of_examples(residual, objects, count, names):
+    # The room has a function of the module's name.
+    entrants = import_module("convcorr_jax.annotation.annotate")._entrants
+    task = replace(task_of(("a", "b")), objects=objects)
+    assert ", ".join(entrants(task, residual, people=count)) == names
 
 
 def test_each_photograph_has_one_person_with_the_points_in_the_order_of_their_names(monkeypatch):
@@ -96,12 +114,15 @@ def example_of(*persons):
 def test_joints_are_bright_in_the_frames_of_a_person(tuned):
     without_torso = PERSON.copy()
     without_torso[[2, 3, 8, 9]] = np.nan
-    examples = [example_of(PERSON), example_of(without_torso), example_of(PERSON - 8, PERSON + 8)]
-    (windows,) = tuned.windows(examples, count=1, rng=np.random.default_rng(0))
+    examples = [
+        *(example_of(PERSON), example_of(without_torso), example_of(PERSON - 8, PERSON + 8)),
+        example_of(without_torso - 8, without_torso + 8),
+    ]
+    (windows,) = tuned.windows(examples, count=9, rng=np.random.default_rng(0))
     (pixels, torsos), size = windows.features, tuned.cascade.architecture.input_size
-    # One person is seen in the whole photograph and in a square, if there is a torso; each of two in a square.
-    assert windows.examples.tolist() == [0, 0, 1, 2, 2]
-    assert np.isnan(torsos).all(axis=1).tolist() == [True, False, True, False, False]
+    # One person is seen in the whole photograph, and whoever has a torso in a square.
+    assert windows.examples.tolist() == [0, 0, 1, 2, 2, 3, 3]
+    assert np.isnan(torsos).all(axis=1).tolist() == [True, False, True, False, False, True, True]
     margin = (np.array(pixels.shape[2:0:-1]) - (size.width, size.height)) / 2
     for image, (points,) in zip(pixels, windows.targets.cells, strict=True):
         seen = ~np.isnan(points[:, 0])
@@ -115,7 +136,7 @@ def test_joints_are_bright_in_the_frames_of_a_person(tuned):
 
 def test_the_nets_learn_from_people_and_the_front_stays(tuned):
     before = jax.tree.map(np.array, tuned.cascade.params)
-    windows = tuned.windows([example_of(PERSON)], count=1, rng=np.random.default_rng(0))
+    windows = tuned.windows([example_of(PERSON)], count=9, rng=np.random.default_rng(0))
     fitted = tuned.fit(windows, members=3, seed=1)
     (pixels, torsos), targets, _ = windows[0]
     height, width = tuned.cascade.architecture.input_size
@@ -156,10 +177,3 @@ def test_a_saved_model_has_the_cascade_that_learned(tuned, tmp_path):
         jax.tree.map(
             lambda a, b, rtol=rtol: np.testing.assert_allclose(a, b, rtol, rtol * np.abs(b).max()), found, saved
         )
-
-
-def test_the_cascade_learns_from_many_examples_only():
-    # The room has a function of the module's name.
-    annotating = import_module("convcorr_jax.annotation.annotate")
-    assert annotating._entrants_of_people(99) == ["person cascade"]
-    assert annotating._entrants_of_people(100) == ["person cascade", "tuned person cascade"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convcorr_jax.annotation.shape import Similarity, complex_of, points_of
-from convcorr_jax.annotation.stages import Draw, Example, Jitter, draw_whole, render
+from convcorr_jax.annotation.stages import Draw, Example, Jitter, _paste, draw_whole, render
 from convcorr_jax.annotation.windows import (
     Extractor,
     Photograph,
@@ -157,6 +157,19 @@ def test_pasted_objects_are_mirrored_in_their_place_on_the_same_background(rng):
         mirrored = behind * (-1, 1) + (319, 0)
         for x, y in np.round([*gone, *mirrored]).astype(int):
             assert shown[y - 1 : y + 2, x - 1 : x + 2].mean() < 120
-    two = example._replace(objects=example.objects * 2)
-    drawn = draw_whole([two], [still], (224, 320), jitter, count=9, mirror=True, pasted=True, rng=rng)
-    assert all(draw.background is None for draw in drawn)
+    for objects in (example.objects * 2, (np.where(np.arange(3) == 1, example.objects[0], np.nan),)):
+        others = [example._replace(objects=objects)]
+        drawn = draw_whole(others, [still], (224, 320), jitter, count=9, mirror=True, pasted=True, rng=rng)
+        assert all(draw.background is None for draw in drawn)
+
+
+def test_small_objects_that_are_pasted_are_no_ghosts():
+    bright, dark = np.full((60, 80, 3), 255, np.uint8), np.zeros((60, 80, 3), np.uint8)
+    points, view = (
+        complex_of(np.array([[30.0, 30], [42, 30], [36, 38]])),
+        View(Similarity(1 + 0j, 0j), (60, 80)),
+    )
+    pasted = _paste(bright, dark, [view, view], points)
+    for x, y in points_of(points).astype(int):
+        assert pasted[y, x].min() > 220
+    assert pasted[5, 5].max() == 0

@@ -72,9 +72,10 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
             review=1,
         )  # fmt: skip
         result = json.loads(annotation.main(config).read_text())
-    copied, row, forced, *reviewed = result["runs"].values()
+    copied, nearest, detected, linear, row, forced, *reviewed = result["runs"].values()
     assert [name.removeprefix("5 examples, draw 0") for name in result["runs"]] == [
-        *(", copying", "", ", one stage", ", 1 reviewed in order", ", 1 reviewed at random")
+        *(", copying", ", nearest cell", ", ridge detectors", ", ridge", "", ", one stage"),
+        *(", 1 reviewed in order", ", 1 reviewed at random"),
     ]
     for again in reviewed:
         assert (again["learned"], again["examples"], again["objects"]) == (1, 6, row["objects"] - 1)
@@ -82,6 +83,8 @@ def test_the_script_annotates_all_but_the_examples(tmp_path):
     assert sum(count for *_, count in row["reliability"]) == 4 * row["objects"]
     assert copied["objects"] == row["objects"]
     assert copied["within"] < row["within"]
+    assert max(one["within"] for one in (nearest, detected, linear)) < row["within"]
+    assert row["compared"].keys() == {"two stages"}
     assert row["examples"] == 5
     assert 1 <= row["objects"] <= 6
     assert row["object_precision"] == row["object_recall"]

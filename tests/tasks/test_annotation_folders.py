@@ -8,7 +8,7 @@ from convcorr_jax.backbone.weights import load
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import write_image
 from convcorr_jax.labels import LabelledObject, LabelledPhotograph, read_labels
-from convcorr_jax.tasks.annotation import Choice, copy_nearest, folders, read_split, write_folder
+from convcorr_jax.tasks.annotation import PEERS, Choice, annotate_by_peers, folders, read_split, write_folder
 from tests.builders.command_line import needs_weights
 
 
@@ -132,17 +132,24 @@ def test_a_folder_that_is_not_known_is_refused(tmp_path):
 
 
 @needs_weights
-def test_the_points_of_the_same_photograph_are_copied_to_its_larger_copy(rng, tmp_path):
+def test_peers_find_the_points_of_the_same_photograph_in_its_larger_copy(rng, tmp_path):
     picture = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
     other = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
     for name, image in (("a", picture), ("b", other), ("c", other.repeat(2, axis=0).repeat(2, axis=1))):
         write_image(tmp_path / f"{name}.png", image)
-    points = np.array([[10.0, 20.0], [np.nan, np.nan], [79.5, 59.5]])
+    points = np.array([[10.0, 20.0], [np.nan, np.nan], [64.5, 39.5]])
+    others = np.array([[30.0, 50.0], [20.0, 10.0], [np.nan, np.nan]])
     examples = [
-        LabelledPhotograph(tmp_path / "a.png", (LabelledObject(points * 0),)),
+        LabelledPhotograph(tmp_path / "a.png", (LabelledObject(others),)),
         LabelledPhotograph(tmp_path / "b.png", (LabelledObject(points),)),
     ]
-    (found,) = copy_nearest(examples, [tmp_path / "c.png"], load("vgg16"))
-    assert found.size == (120, 160)
-    np.testing.assert_allclose(found.objects[0].points, [[20.5, 40.5], [np.nan, np.nan], [159.5, 119.5]])
-    np.testing.assert_array_equal(found.objects[0].absent, [False, True, False])
+    found = annotate_by_peers(examples, [tmp_path / "c.png"], load("vgg16"))
+    assert tuple(found) == PEERS
+    assert {one.size for (one,) in found.values()} == {(120, 160)}
+    ((copied,), (nearest,), (detected,), (mean,)) = ([one.objects[0] for one in own] for own in found.values())
+    np.testing.assert_allclose(copied.points, [[20.5, 40.5], [np.nan, np.nan], [129.5, 79.5]])
+    np.testing.assert_array_equal(copied.absent, [False, True, False])
+    # A cell has 4 pixels of the copy, and two examples disagree on the first point.
+    np.testing.assert_allclose(nearest.points[[0, 2]], copied.points[[0, 2]], atol=3)
+    np.testing.assert_allclose(detected.points[2], copied.points[2], atol=3)
+    np.testing.assert_allclose(mean.points, [[40.5, 70.5], [40.5, 20.5], [129.5, 79.5]], atol=1e-3)

@@ -1,26 +1,32 @@
-"""Scores of annotated photographs against their labels, and a baseline: the most similar example, copied."""
+"""Scores of annotated photographs against their labels, and peers that learn nothing or solve one equation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from convcorr_jax import coords, images, metrics
+from convcorr_jax.annotation import heads
 from convcorr_jax.annotation.calibration import RIGHT
 from convcorr_jax.annotation.shape import complex_of, diameter
-from convcorr_jax.backbone import activations, preprocess
+from convcorr_jax.backbone import activations, cell_centers, preprocess
 from convcorr_jax.backbone.weights import Weights
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import read_image
 from convcorr_jax.labels import FoundObject, FoundPhotograph, LabelledPhotograph
+from convcorr_jax.linear import ridge
 from convcorr_jax.report import interval_curves, pixels
-from convcorr_jax.retrieval import nearest_neighbors
 from convcorr_jax.shapes import Image
 
-# The descriptor of a photograph that copying compares.
-_LAYER, _SIDE = "conv5_3", 224
+PEERS = ("copying", "nearest cell", "ridge detectors", "ridge")
+"""The methods of `annotate_by_peers`."""
+# The layers of whole photographs and of cells, and the side of the squares in which peers see photographs.
+_WHOLE, _CELLS, _SIDE = "conv5_3", "conv4_3", 320
+# The penalty of detectors as a share of the mean eigenvalue, and the least deviation of places, of the side.
+_PENALTY, _LEAST_SPREAD = 0.01, 0.1
 
 Length = Callable[[np.ndarray], float]
 """What divides the errors of an object with these points; NaN where it is unknown."""
@@ -143,36 +149,87 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def copy_nearest(
+def annotate_by_peers(
     examples: Sequence[LabelledPhotograph], paths: Sequence[Path], weights: Weights
-) -> list[FoundPhotograph]:
-    """Copy the objects of the example whose flattened conv5_3 of VGG16 has the greatest cosine similarity.
+) -> dict[str, list[FoundPhotograph]]:
+    """Annotate photographs by `PEERS`, on VGG16's features of photographs that are squashed to squares.
 
-    Photographs are squashed to 224 x 224 pixels; points keep their place relative to the photograph's sides.
+    - copying: the objects of the example whose flattened conv5_3 has the greatest cosine similarity.
+    - nearest cell: the cell of conv4_3 that is most similar to that of the point in any example.
+    - ridge detectors: the best cell by ridge regression from conv4_3 to Gaussians around the points, times a
+      Gaussian prior of the examples' places (Long et al. 2014, section 5, with squares in place of the hinge).
+    - ridge: points from flattened conv5_3, with the penalty of leave-one-out (Sharif Razavian et al. 2014). Of
+      fewer than three examples, it is their mean.
+
+    All but copying find the first object of examples, and no absent points; the ridge regression of points
+    replaces absent ones of examples by their mean.
     """
-    sizes, described = zip(
-        *(_described(path, weights) for path in (*(e.path for e in examples), *paths)), strict=True
-    )
-    count = len(examples)
-    database, queries = np.stack(described[:count]), np.stack(described[count:])
-    nearest = np.asarray(nearest_neighbors(queries, database, k=1).indices)[:, 0]
-    found = []
-    for path, size, number in zip(paths, sizes[count:], nearest.tolist(), strict=True):
-        move = coords.resize(sizes[number], size)
-        objects = []
-        for one in examples[number].objects:
-            points, absent = move(one.points), np.isnan(one.points[:, 0])
-            box = coords.tight_box(points[~absent])
-            objects.append(FoundObject(points, None, box, None, absent=absent))
-        found.append(FoundPhotograph(path, size, tuple(objects)))
+    known = [_look(one.path, weights) for one in examples]
+    to_cells = cell_centers(weights.network, _CELLS).inverse
+    shapes = np.stack([
+        coords.resize(one.size, (_SIDE, _SIDE))(each.objects[0].points)
+        for one, each in zip(known, examples, strict=True)
+    ])  # fmt: skip
+    places, (height, width) = to_cells(shapes), known[0].cells.shape[:2]
+    grid = coords.cell_grid((height, width))[:, :, None]
+    mean, absent = np.nanmean(places, axis=0), np.isnan(places[..., :1])
+    spread = np.maximum(np.nanstd(places, axis=0), _LEAST_SPREAD * width)
+    prior = np.exp(-(((grid - mean) / spread) ** 2).sum(axis=-1) / 2).astype(np.float32)
+    column, row = np.where(absent, 0, places).round().astype(int).clip(0, width - 1).transpose(2, 0, 1)
+    models = np.stack([one.cells[y, x] for one, x, y in zip(known, column, row, strict=True)]) * ~absent
+    targets = [np.exp(-((grid - own) ** 2).sum(axis=-1) / 2) for own in np.where(absent, -100.0, places)]
+    summed = reduce(ridge.add, map(_statistics, known, targets))
+    detectors = ridge.solve(summed, penalty=_PENALTY * float(np.trace(summed.scatter)) / len(summed.scatter))
+    wholes, usual = np.stack([one.whole for one in known]), np.nanmean(shapes, axis=0)
+    linear = None
+    if len(known) > 2:
+        linear, _ = ridge.fit_best(wholes, np.float32(np.where(absent, usual, shapes)).reshape(len(known), -1))
+    found: dict[str, list[FoundPhotograph]] = {name: [] for name in PEERS}
+    for path in paths:
+        one = _look(path, weights)
+        number = int(np.argmax(wholes @ one.whole))
+        move = coords.resize(known[number].size, one.size)
+        objects = tuple(_object(move(each.points)) for each in examples[number].objects)
+        found["copying"].append(FoundPhotograph(path, one.size, objects))
+        alike = np.einsum("hwc,enc->hwen", one.cells, models).max(axis=2)
+        scores = np.asarray(detectors.predict(one.cells.reshape(height * width, -1))).reshape(prior.shape)
+        cells = {
+            "nearest cell": heads.best(alike.clip(0)[None]).cells[0],
+            "ridge detectors": heads.best(scores.clip(1e-6)[None], prior=prior).cells[0],
+            "ridge": to_cells(usual if linear is None else linear.predict(one.whole[None])[0].reshape(-1, 2)),
+        }
+        to_photograph = coords.resize((_SIDE, _SIDE), one.size) @ to_cells.inverse
+        for name, own in cells.items():
+            points = to_photograph(np.asarray(own, float))
+            found[name].append(FoundPhotograph(path, one.size, (_object(points),)))
     return found
 
 
-def _described(path: Path, weights: Weights) -> tuple[tuple[int, int], np.ndarray]:
+def _statistics(seen: "_Seen", targets: np.ndarray) -> ridge.Statistics:
+    rows, points = seen.cells.reshape(-1, seen.cells.shape[-1]), targets.shape[-1]
+    return ridge.statistics(rows, np.float32(targets).reshape(-1, points))
+
+
+def _object(points: np.ndarray) -> FoundObject:
+    absent = np.isnan(points[:, 0])
+    return FoundObject(points, None, coords.tight_box(points[~absent]), None, absent=absent)
+
+
+class _Seen(NamedTuple):
+    size: tuple[int, int]
+    whole: np.ndarray
+    """A unit vector."""
+    cells: np.ndarray
+    """A unit vector for each cell."""
+
+
+def _look(path: Path, weights: Weights) -> _Seen:
     image = read_image(path)
     inputs = preprocess(images.resize(image, (_SIDE, _SIDE)).image[None], network=weights.network)
-    maps = activations(weights.params, inputs, network=weights.network, layers=[_LAYER])[_LAYER]
-    return image.shape[:2], np.asarray(maps).ravel()
+    maps = activations(weights.params, inputs, network=weights.network, layers=[_WHOLE, _CELLS])
+    whole, cells = np.asarray(maps[_WHOLE]).ravel(), np.asarray(maps[_CELLS])[0]
+    norms = np.linalg.norm(cells, axis=-1, keepdims=True)
+    return _Seen(image.shape[:2], whole / max(np.linalg.norm(whole), 1e-6), cells / np.maximum(norms, 1e-6))
 
 
 def example_curves(drawn: Mapping[str, Mapping[int, Mapping[str, Any]]], label: str) -> Image:
