@@ -4,7 +4,6 @@ Points are (x, y) in pixels of the photograph, 0-based, with pixel centres at in
 are NaN in labels. Inside the room, points are also complex numbers ``x + iy``.
 """
 
-from convcorr_jax.annotation.annotate import FEW as FEW
 from convcorr_jax.annotation.annotate import Annotations as Annotations
 from convcorr_jax.annotation.annotate import Comparison as Comparison
 from convcorr_jax.annotation.annotate import annotate as annotate
@@ -12,6 +11,7 @@ from convcorr_jax.annotation.calibration import COVERAGE as COVERAGE
 from convcorr_jax.annotation.calibration import RIGHT as RIGHT
 from convcorr_jax.annotation.calibration import Calibration as Calibration
 from convcorr_jax.annotation.calibration import calibrate as calibrate
+from convcorr_jax.annotation.heads import FEW as FEW
 from convcorr_jax.annotation.model import AnnotationModel as AnnotationModel
 from convcorr_jax.annotation.shape import MeanShape as MeanShape
 from convcorr_jax.annotation.shape import Similarity as Similarity

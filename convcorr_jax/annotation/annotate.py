@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from convcorr_jax import coords, images
 from convcorr_jax.annotation.calibration import LEAST_SCORE, Calibration, HeldOut, calibrate, least_score
+from convcorr_jax.annotation.heads import FEW
 from convcorr_jax.annotation.methods import (
     WHOLE_PX,
     FoundShape,
@@ -49,8 +50,6 @@ from convcorr_jax.errors import InputError
 from convcorr_jax.io import image_size, read_image
 from convcorr_jax.labels import Found, FoundObject, FoundPhotograph, LabelledPhotograph, Labels
 
-FEW = 5
-"""With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
 _STEPS, _LEAST_WINDOWS, _WINDOWS_EACH = 200, 160, 6
 # The features of a window are some 1.5 MB, and all of them are in memory.
 _MOST_WINDOWS = 2000

@@ -23,6 +23,8 @@ from convcorr_jax.arrays import padded_batches
 
 _SIGMA_CELLS = 1.0
 _BATCH = 8
+FEW = 5
+"""With fewer examples, a template and flow find the first points, and heads learn from the best of them."""
 MANY = 10
 """With fewer examples, a head would learn their backgrounds, light and places by heart."""
 _RATE, _WARM_UP, _DECAY = 3e-3, 20, 1e-2

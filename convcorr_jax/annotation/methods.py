@@ -45,8 +45,11 @@ SHAPES = 64
 _SEARCHED_PX, _SEARCH_SIDE = 64, 160
 _LEAST_FRAME, _MOST_FRAME = 160, 512
 _EXACT_PX, _EXACT_SIDE = 150, 224
-# What the points of a photograph are depends on all of it; an upright object has a prior of places instead.
+# What the points of a photograph are depends on all of it; but a head that sees it all learns the directions of
+# few examples by heart, one that sees parts does not. An upright object has a prior of places instead.
 _WHOLE = heads.Design(channels=64, context=True, dropped=(0.5, 0.5))
+_PARTS = heads.Design(channels=32, context=False, dropped=(0.5, 0.5))
+_WHOLE_OF_FEW = 0.2
 _SEARCH = heads.Design(channels=32, context=False, dropped=(0.2, 0.2))
 _EXACT = heads.Design(channels=32, context=False, dropped=(0.7, 0.35))
 _WHOLE_JITTER = Jitter(np.deg2rad(8), 0.15, 0.08)
@@ -181,27 +184,31 @@ class FittedHeads:
 
 @dataclass(frozen=True, eq=False)
 class OneStage(FittedHeads):
-    """A head that sees the whole photograph: for one object whose parts move on their own.
+    """A head that sees the whole photograph, and one that sees parts of it: for one object whose parts move.
 
-    It learns from windows that are bent and, of fewer than ten examples of one view, in which the object is
-    moved on its background, or mirrored. Points lie to one another as they do in these (`Pairs`).
+    Their probabilities are averaged; with five to nine examples, those of the second count more. They learn
+    from windows that are bent and, of fewer than ten examples of one view, in which the object is moved on its
+    background, or mirrored. Points lie to one another as they do in these (`Pairs`).
     """
 
     name: ClassVar[str] = "one stage"
-    designs: ClassVar[tuple[heads.Design, ...]] = (_WHOLE,)
+    designs: ClassVar[tuple[heads.Design, ...]] = (_WHOLE, _PARTS)
 
+    whole: float = 0.5
+    """The weight of the first head; that of the second is the rest of 1."""
     shapes: Complex[np.ndarray, "m n"] = field(default_factory=lambda: np.zeros((0, 0), complex))
     """`SHAPES` objects of windows, in pixels of the frame; NaN where a point is absent."""
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
-        """Choose the frame."""
-        return cls(task, frame_size(task.aspect, WHOLE_PX), steps)
+        """Choose the frame, and the weights of the heads."""
+        whole = _WHOLE_OF_FEW if heads.FEW <= len(examples) < heads.MANY else 0.5
+        return cls(task, frame_size(task.aspect, WHOLE_PX), steps, whole=whole)
 
     def windows(
         self, examples: Sequence[Example], *, count: int, rng: np.random.Generator
     ) -> tuple[Windows, ...]:
-        """Cut windows for the head."""
+        """Cut windows for both heads."""
         frames = [frame_of(example.size, self.frame) for example in examples]
         angle = np.pi if self.task.angle_range >= np.pi else _WHOLE_JITTER.angle
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
@@ -216,9 +223,8 @@ class OneStage(FittedHeads):
         """Fit the heads, and keep the shapes that their windows show."""
         cells = windows[0].targets.cells[:, 0]
         rows = np.linspace(0, len(cells) - 1, SHAPES).round().astype(int)
-        return replace(
-            super().fit(windows, members=members, seed=seed), shapes=complex_of(pixels_of(cells[rows]))
-        )
+        fitted = super().fit([*windows] * len(self.designs), members=members, seed=seed)
+        return replace(fitted, shapes=complex_of(pixels_of(cells[rows])))
 
     def views(self, photograph: Photograph) -> list[View]:
         """Return the frame and, if heads learned from mirrored copies, the mirrored one."""
@@ -227,7 +233,9 @@ class OneStage(FittedHeads):
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, by the mean over its views, whose features are ``seen``."""
-        heat, pairs = heads.predict(self.params[0], seen), Pairs.of(self.shapes)
+        whole, parts = (heads.predict(one, seen) for one in self.params)
+        mixed = (self.whole * p + (1 - self.whole) * q for p, q in zip(whole, parts, strict=True))
+        heat, pairs = heads.Heat(*mixed), Pairs.of(self.shapes)
         if self.task.mirror:
             swaps = list(self.task.swaps)
             back = heads.Heat(heat.cells[1::2, :, ::-1, swaps], heat.absent[1::2, swaps])

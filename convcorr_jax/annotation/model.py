@@ -32,8 +32,8 @@ _NETWORK = "vgg16"
 _OF_TASK = ("swaps", "mirror", "mirrored", "angle_range", "aspect", "spread", "objects", "least_score")
 _FACTS = {
     "names": tuple[str, ...], "category": str, "skeleton": tuple[tuple[int, int], ...], "method": str,
-    "frame": tuple[int, int], "sizes_px": tuple[float, float], "swaps": tuple[int, ...], "mirror": bool,
-    "mirrored": bool, "angle_range": float, "aspect": float, "spread": float, "objects": int,
+    "frame": tuple[int, int], "sizes_px": tuple[float, float], "whole": float, "swaps": tuple[int, ...],
+    "mirror": bool, "mirrored": bool, "angle_range": float, "aspect": float, "spread": float, "objects": int,
     "least_score": float, "calibration": dict[str, Any], "labelled": tuple[str, ...], "found": int,
 }  # fmt: skip
 _MOST_PIXELS = 2**22
@@ -146,6 +146,7 @@ class AnnotationModel:
         facts = {
             "names": self.names, "category": self.category, "skeleton": self.skeleton,
             "method": self.method.name, "frame": self.method.frame, "sizes_px": sizes_px,
+            "whole": self.method.whole if isinstance(self.method, OneStage) else 0.0,
             "calibration": self.calibration.to_json(), "labelled": labelled, "found": found,
             **{name: getattr(task, name) for name in _OF_TASK}, **of_cascade,
         }  # fmt: skip
@@ -207,7 +208,8 @@ class AnnotationModel:
         if isinstance(method, TwoStages):
             method = replace(method, sizes_px=tuple(facts["sizes_px"]))
         if isinstance(method, OneStage):
-            method = replace(method, shapes=complex_of(arrays["shapes"].astype(float)))
+            shapes = complex_of(arrays["shapes"].astype(float))
+            method = replace(method, whole=facts["whole"], shapes=shapes)
         if isinstance(method, TunedCascade):
             tuned = {n.removeprefix("cascade/"): a for n, a in arrays.items() if n.startswith("cascade/")}
             method = replace(method, cascade=TrainedCascade.from_fitted(Fitted(tuned, facts["cascade"])))
@@ -238,6 +240,7 @@ def _check_values(facts: Mapping[str, Any]) -> None:
         "angle_range": 0 <= facts["angle_range"] <= math.pi,
         "aspect": facts["aspect"] > 0,
         "spread": facts["spread"] > 0,
+        "whole": 0 <= facts["whole"] <= 1,
         "objects": facts["objects"] > 0,
     }
     for name, right in holds.items():

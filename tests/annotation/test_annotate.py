@@ -141,7 +141,7 @@ def test_a_model_in_the_folder_that_is_no_annotation_model_is_not_overwritten(tm
     [
         *(("names", ["nose", "tail", "fin", "nose"]), ("skeleton", [[0, 4]]), ("swaps", [0, 1, 3, 3])),
         *(("swaps", [0, 1, 2]), ("swaps", [9, 1, 2, 0]), ("swaps", [1, 2, 0, 3]), ("frame", [64, 80])),
-        *(("frame", [32, 2**30]), ("sizes_px", [9.0, 3.0])),
+        *(("frame", [32, 2**30]), ("sizes_px", [9.0, 3.0]), ("whole", 1.5)),
         *(("angle_range", 4.0), ("aspect", -1.0), ("spread", 0.0), ("objects", 0)),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [1.0], "absent": 0.5}),
         ("calibration", {"probability": [0, 1], "spread": [0, 0], "quantiles": [], "absent": "0.5"}),
@@ -278,6 +278,14 @@ def test_one_stage_finds_the_mirrored_object_of_a_mirrored_photograph(tmp_path):
     sure = plain.confidence > 0.7
     assert sure.any()
     np.testing.assert_allclose(other.points[sure], plain.points[sure], atol=0.5)
+    # A head of no weight says nothing, and the weights depend on the number of examples.
+    silent = {name: 0 * values for name, values in method.params[0].items()}
+    for whole, params in ((0.0, (silent, method.params[1])), (1.0, (method.params[0], silent))):
+        both, one = replace(method, whole=whole), replace(method, whole=whole, params=params)
+        (of_both,), (of_one,) = find(copies[:1], both) + find(copies[:1], one)
+        np.testing.assert_array_equal(of_both.points, of_one.points)
+    weights = [OneStage.plan(task, examples * n, steps=9).whole for n in (1, 2, 3, 4)]
+    assert weights == [0.5, 0.2, 0.2, 0.5]
 
 
 def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):
