@@ -164,6 +164,9 @@ def annotate_by_peers(
     All but copying find the first object of examples, and no absent points; the ridge regression of points
     replaces absent ones of examples by their mean.
     """
+    examples = [one for one in examples if one.objects]
+    if not examples:
+        raise InputError("no example shows an object; at least one is expected")
     known = [_look(one.path, weights) for one in examples]
     to_cells = cell_centers(weights.network, _CELLS).inverse
     shapes = np.stack([
