@@ -504,7 +504,8 @@ def _continued(
     ]
     planned = _plan(previous.method.name, task, examples, labelled=len(examples), share=_CONTINUED)
     windows = planned.windows(examples, count=_count(examples) // 2, rng=np.random.default_rng(seed))
-    fitted = _fitted(replace(planned, params=previous.method.params), windows, held, seed)
+    params = previous.method.params[: len(planned.fitted_designs)]
+    fitted = _fitted(replace(planned, params=params), windows, held, seed)
     return fitted._replace(comparisons=(Comparison(planned.name, held.right, True),), learned=len(unseen))
 
 

@@ -158,6 +158,11 @@ class FittedHeads:
     params: tuple[heads.Params, ...] = ()
     """Of `MEMBERS` heads of each kind."""
 
+    @property
+    def fitted_designs(self) -> tuple[heads.Design, ...]:
+        """Those of the heads that are fitted."""
+        return self.designs
+
     def views(self, photograph: Photograph) -> list[View]:
         """Return the windows that show a photograph as a whole."""
         return [View(frame_of(photograph.size, self.frame), self.frame)]
@@ -176,7 +181,7 @@ class FittedHeads:
                 start=start,
             )
             for design, one, start in zip(
-                self.designs, windows, self.params or [None] * len(windows), strict=True
+                self.fitted_designs, windows, self.params or [None] * len(windows), strict=True
             )
         )
         return replace(self, params=tuple(fitted))
@@ -186,8 +191,8 @@ class FittedHeads:
 class OneStage(FittedHeads):
     """A head that sees the whole photograph, and one that sees parts of it: for one object whose parts move.
 
-    Their probabilities are averaged; with five to nine examples, those of the second count more. They learn
-    from windows that are bent and, of fewer than ten examples of one view, in which the object is moved on its
+    The second one is for fewer than ten examples, and has most of the weight with five to nine. They learn from
+    windows that are bent and, of fewer than ten examples of one view, in which the object is moved on its
     background, or mirrored. Points lie to one another as they do in these (`Pairs`).
     """
 
@@ -195,20 +200,21 @@ class OneStage(FittedHeads):
     designs: ClassVar[tuple[heads.Design, ...]] = (_WHOLE, _PARTS)
 
     whole: float = 0.5
-    """The weight of the first head; that of the second is the rest of 1."""
+    """The weight of the first head; that of the second, which is not fitted if it is 0, is the rest of 1."""
     shapes: Complex[np.ndarray, "m n"] = field(default_factory=lambda: np.zeros((0, 0), complex))
     """`SHAPES` objects of windows, in pixels of the frame; NaN where a point is absent."""
 
     @classmethod
     def plan(cls, task: Task, examples: Sequence[Example], *, steps: int) -> "OneStage":
         """Choose the frame, and the weights of the heads."""
-        whole = _WHOLE_OF_FEW if heads.FEW <= len(examples) < heads.MANY else 0.5
+        n = len(examples)
+        whole = 1.0 if n >= heads.MANY else 0.5 if n < heads.FEW else _WHOLE_OF_FEW
         return cls(task, frame_size(task.aspect, WHOLE_PX), steps, whole=whole)
 
     def windows(
         self, examples: Sequence[Example], *, count: int, rng: np.random.Generator
     ) -> tuple[Windows, ...]:
-        """Cut windows for both heads."""
+        """Cut windows, which both heads see."""
         frames = [frame_of(example.size, self.frame) for example in examples]
         angle = np.pi if self.task.angle_range >= np.pi else _WHOLE_JITTER.angle
         jitter, mirror = _WHOLE_JITTER._replace(angle=angle), self.task.mirror
@@ -223,8 +229,13 @@ class OneStage(FittedHeads):
         """Fit the heads, and keep the shapes that their windows show."""
         cells = windows[0].targets.cells[:, 0]
         rows = np.linspace(0, len(cells) - 1, SHAPES).round().astype(int)
-        fitted = super().fit([*windows] * len(self.designs), members=members, seed=seed)
+        fitted = super().fit([*windows] * len(self.fitted_designs), members=members, seed=seed)
         return replace(fitted, shapes=complex_of(pixels_of(cells[rows])))
+
+    @property
+    def fitted_designs(self) -> tuple[heads.Design, ...]:
+        """Both, or the first one if it has all of the weight."""
+        return self.designs[: 1 + (self.whole < 1)]
 
     def views(self, photograph: Photograph) -> list[View]:
         """Return the frame and, if heads learned from mirrored copies, the mirrored one."""
@@ -233,9 +244,11 @@ class OneStage(FittedHeads):
 
     def predict(self, photographs: Sequence[Photograph], seen: Features) -> list[list[FoundShape]]:
         """Return the object of each photograph, by the mean over its views, whose features are ``seen``."""
-        whole, parts = (heads.predict(one, seen) for one in self.params)
-        mixed = (self.whole * p + (1 - self.whole) * q for p, q in zip(whole, parts, strict=True))
-        heat, pairs = heads.Heat(*mixed), Pairs.of(self.shapes)
+        heat, *parts = (heads.predict(one, seen) for one in self.params)
+        for other in parts:
+            mixed = (self.whole * p + (1 - self.whole) * q for p, q in zip(heat, other, strict=True))
+            heat = heads.Heat(*mixed)
+        pairs = Pairs.of(self.shapes)
         if self.task.mirror:
             swaps = list(self.task.swaps)
             back = heads.Heat(heat.cells[1::2, :, ::-1, swaps], heat.absent[1::2, swaps])

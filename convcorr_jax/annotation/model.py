@@ -177,7 +177,7 @@ class AnnotationModel:
             width = channels(network, layer)
             expected[f"{layer}/mean"] = Expected(np.floating, (width,), finite=True)
             expected[f"{layer}/basis"] = Expected(np.floating, (width, count), finite=True)
-        for number, design in enumerate(METHODS[facts["method"]].designs):
+        for number, design in enumerate(_designs(facts)):
             for name, shape in heads.shapes(design, DIRECTIONS, n).items():
                 expected[f"head{number}/{name}"] = Expected(np.floating, (MEMBERS, *shape), finite=True)
         return expected
@@ -202,7 +202,7 @@ class AnnotationModel:
                 name: jnp.float32(arrays[f"head{number}/{name}"])
                 for name in heads.shapes(design, DIRECTIONS, len(task.mean))
             }
-            for number, design in enumerate(kind.designs)
+            for number, design in enumerate(_designs(facts))
         )
         method = kind(task, tuple(facts["frame"]), 0, params)
         if isinstance(method, TwoStages):
@@ -223,6 +223,12 @@ class AnnotationModel:
             Calibration.from_json(facts["calibration"]),
             HeldOut(tuple(facts["labelled"]), complex_of(held[0]), *held[1:]) if held else None,
         )
+
+
+def _designs(facts: Mapping[str, Any]) -> tuple[heads.Design, ...]:
+    """Return the designs of the heads of a model with these facts."""
+    kind = METHODS[facts["method"]]
+    return kind.designs[:1] if kind is OneStage and facts["whole"] == 1 else kind.designs
 
 
 def _check_values(facts: Mapping[str, Any]) -> None:

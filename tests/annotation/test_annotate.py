@@ -8,20 +8,21 @@ from functools import partial
 from importlib import import_module
 from unittest.mock import Mock
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from convcorr_jax import coords
-from convcorr_jax.annotation import AnnotationModel, Calibration, template
-from convcorr_jax.annotation.methods import FoundShape, OneStage
+from convcorr_jax.annotation import AnnotationModel, Calibration, heads, template
+from convcorr_jax.annotation.methods import MEMBERS, SHAPES, FoundShape, OneStage
 from convcorr_jax.annotation.model import compare, find
 from convcorr_jax.annotation.shape import Similarity, mean_shape, mirror_shape, shape_distance, swap_sides
 from convcorr_jax.annotation.shape import points_of as points_of_
 from convcorr_jax.annotation.stages import Draw, render
 from convcorr_jax.annotation.template import match_template
-from convcorr_jax.annotation.windows import Extractor, View
+from convcorr_jax.annotation.windows import DIRECTIONS, Extractor, View
 from convcorr_jax.backbone.weights import load, loading
 from convcorr_jax.errors import InputError
 from convcorr_jax.io import load_fitted, read_image, save_fitted, write_image
@@ -158,6 +159,20 @@ def test_models_with_impossible_values_are_refused(one_example, tmp_path, field,
         load_fitted(tmp_path / "model", AnnotationModel)
 
 
+@pytest.mark.parametrize(("whole", "count"), [(0.2, 2), (1.0, 1)])
+def test_a_saved_model_of_one_stage_has_the_heads_that_were_fitted(tmp_path, rng, whole, count):
+    model = annotation_model()
+    method = OneStage(model.method.task, (96, 128), 9, whole=whole, shapes=np.zeros((SHAPES, 4), complex))
+    shapes = (heads.shapes(design, DIRECTIONS, 4) for design in method.fitted_designs)
+    params = tuple(
+        {name: jnp.float32(rng.normal(0, 0.1, (MEMBERS, *shape))) for name, shape in own.items()}
+        for own in shapes
+    )
+    save_fitted(tmp_path / "model", replace(model, method=replace(method, params=params)))
+    read = load_fitted(tmp_path / "model", AnnotationModel).method
+    assert (read.whole, len(read.params)) == (whole, count)
+
+
 def test_a_photograph_is_opened_upright(tmp_path):
     stored = PillowImage.new("RGB", (40, 30))
     stored.getexif()[ExifTags.Base.Orientation] = 6
@@ -280,12 +295,12 @@ def test_one_stage_finds_the_mirrored_object_of_a_mirrored_photograph(tmp_path):
     np.testing.assert_allclose(other.points[sure], plain.points[sure], atol=0.5)
     # A head of no weight says nothing, and the weights depend on the number of examples.
     silent = {name: 0 * values for name, values in method.params[0].items()}
-    for whole, params in ((0.0, (silent, method.params[1])), (1.0, (method.params[0], silent))):
+    for whole, params in ((0.0, (silent, method.params[1])), (1.0, method.params[:1])):
         both, one = replace(method, whole=whole), replace(method, whole=whole, params=params)
         (of_both,), (of_one,) = find(copies[:1], both) + find(copies[:1], one)
         np.testing.assert_array_equal(of_both.points, of_one.points)
-    weights = [OneStage.plan(task, examples * n, steps=9).whole for n in (1, 2, 3, 4)]
-    assert weights == [0.5, 0.2, 0.2, 0.5]
+    plans = [OneStage.plan(task, examples * n, steps=9) for n in (1, 2, 3, 4)]
+    assert [(plan.whole, len(plan.fitted_designs)) for plan in plans] == [(0.5, 2), (0.2, 2), (0.2, 2), (1, 1)]
 
 
 def test_the_spread_is_about_the_mean_shape_that_is_used(tmp_path):

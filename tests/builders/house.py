@@ -85,7 +85,7 @@ BANNED_PHRASES = ("in as far as", "as said", "is told", "are told", "told by")
 """Phrases that mislead in docstrings, comments and messages: programs take, return and store."""
 
 BUDGETS = {
-    "annotation": (12, 3090),
+    "annotation": (12, 3110),
     "backbone": (25, 4026),
     "cli": (12, 2525),
     "datasets": (44, 7104),
@@ -107,7 +107,7 @@ BUDGETS = {
     "runtime": (12, 2062),
     "synthetic": (13, 1981),
     "tasks": (51, 10045),
-    "tests": (284, 38760),
+    "tests": (284, 38785),
     "top level": (8, 1135),
     "train": (4, 260),
 }
