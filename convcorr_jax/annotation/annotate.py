@@ -130,7 +130,8 @@ def annotate(
 
     From five examples on, heads are fitted to them. They are of `TwoStages` if the examples are one rigid body
     (`shape_residual`), or if a photograph shows several objects, and else of `OneStage`; near the border both
-    are fitted to a part of the examples and compared on the others. The heads of a previous model learn on if
+    are fitted to a part of the examples and compared on the others, but `OneStage` is taken if the object is
+    longer than 0.3 of photographs of one view. The heads of a previous model learn on if
     its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps, and without
     folds, because what they found of the new examples is held out.
 
@@ -179,7 +180,7 @@ def annotate(
     task, residual = _task(
         labels.names, examples, shape, swaps, copies, extract or search, rotate=rotate, mirror=mirror
     )
-    names = [method] if method else _entrants(task, residual, people=len(examples) if start else 0)
+    names = [method] if method else _entrants(task, residual, examples, people=bool(start))
     unseen = _unseen(examples, previous)
     known = {each.path.resolve(): each for each in labels.photographs}
     labelled = [known.get(path.resolve()) for path in photographs]
@@ -336,6 +337,10 @@ def _size(examples: Sequence[Example]) -> float:
     return float(np.median([abs(f.a) / max(e.size) for e in examples for f in e.fits]))
 
 
+def _is_large_in_one_view(task: Task, examples: Sequence[Example]) -> bool:
+    return task.one_view and _size(examples) > _LARGE
+
+
 def _show_one_view(copies: Sequence[Photograph]) -> bool:
     """Return whether photographs are alike, as those of a fixed camera are: small copies are correlated."""
     some = copies[:: 1 + len(copies) // 16]
@@ -361,7 +366,7 @@ def _method_of_few(task: Task, residual: float, examples: Sequence[Example]) -> 
     n = sum(len(example.objects) for example in examples)
     residual = residual * np.sqrt((n - 1) / n)
     may_move = not residual < RIGID_RESIDUAL / _SURELY
-    large = may_move and _size(examples) > _LARGE and task.one_view
+    large = may_move and _is_large_in_one_view(task, examples)
     moves = task.objects == 1 and (residual > RIGID_RESIDUAL or large)
     return OneStage.name if moves else TwoStages.name
 
@@ -422,15 +427,17 @@ def _trusted(task: Task, copies: Sequence[Photograph], first: Sequence[FoundShap
     return trusted
 
 
-def _entrants(task: Task, residual: float, *, people: int) -> list[str]:
-    """Return the methods that suit the shape, both near the border between rigid and articulated, and cascades.
+def _entrants(task: Task, residual: float, examples: Sequence[Example], *, people: bool) -> list[str]:
+    """Return the methods that suit the shape, and the cascades of people if they are asked for.
 
-    The latter are entrants if ``people``, the number of examples of them, is not 0.
+    Near the border between rigid and articulated, both suit, but for a large object in photographs of one view:
+    held-out examples, which have its background and often its direction, say too much for two stages there.
     """
     one, two = not residual < RIGID_RESIDUAL / _SURELY, residual <= RIGID_RESIDUAL * _SURELY
-    shapes = [TwoStages.name] * (two or task.objects > 1) + [OneStage.name] * (one and task.objects == 1)
-    cascades = [PersonCascade.name] * (people > 0) + [TunedCascade.name] * (people >= TUNED)
-    return shapes + cascades
+    two = task.objects > 1 or (two and not (one and _is_large_in_one_view(task, examples)))
+    shapes = [TwoStages.name] * two + [OneStage.name] * (one and task.objects == 1)
+    cascades = [PersonCascade.name, TunedCascade.name][: 1 + (len(examples) >= TUNED)]
+    return shapes + cascades * people
 
 
 class _Fit(NamedTuple):

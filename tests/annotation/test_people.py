@@ -10,7 +10,7 @@ import pytest
 from convcorr_jax import images
 from convcorr_jax.annotation import AnnotationModel, Calibration, people
 from convcorr_jax.annotation.people import PersonCascade, TunedCascade, joints
-from convcorr_jax.annotation.shape import complex_of
+from convcorr_jax.annotation.shape import Similarity, complex_of
 from convcorr_jax.annotation.stages import Example
 from convcorr_jax.annotation.windows import DIRECTIONS, LAYERS, Directions, Extractor
 from convcorr_jax.backbone import NETWORKS, channels
@@ -54,19 +54,26 @@ def task_of(names, extract=NO_FEATURES):
 
 
 @pytest.mark.parametrize(
-    ("residual", "objects", "count", "names"),
+    ("residual", "objects", "count", "share", "names"),
     [
-        *((0.04, 1, 0, "two stages"), (0.07, 1, 0, "two stages, one stage"), (0.2, 1, 0, "one stage")),
-        *((np.nan, 1, 0, "one stage"), (0.2, 2, 0, "two stages"), (np.nan, 3, 0, "two stages")),
-        (0.2, 1, 99, "one stage, person cascade"),
-        (0.2, 1, 100, "one stage, person cascade, tuned person cascade"),
+        *((0.04, 1, 5, 0.4, "two stages"), (0.07, 1, 5, 0.2, "two stages, one stage")),
+        *((0.07, 1, 5, 0.4, "one stage"), (0.2, 1, 5, 0.2, "one stage"), (np.nan, 1, 5, 0.4, "one stage")),
+        *((0.2, 2, 5, 0.4, "two stages"), (np.nan, 3, 5, 0.2, "two stages")),
     ],
 )
-def test_entrants_suit_the_shape_and_the_number_of_examples(residual, objects, count, names):
+def test_entrants_suit_the_shape_and_the_number_of_examples(residual, objects, count, share, names):
     # The room has a function of the module's name.
     entrants = import_module("convcorr_jax.annotation.annotate")._entrants
-    task = replace(task_of(("a", "b")), objects=objects)
-    assert ", ".join(entrants(task, residual, people=count)) == names
+    task = replace(task_of(("a", "b")), objects=objects, one_view=True)
+    examples = [example_of(PERSON)._replace(fits=(Similarity(share * WIDTH + 0j, 0j),))] * count
+    assert ", ".join(entrants(task, residual, examples, people=False)) == names
+    both = "two stages, one stage"
+    assert ", ".join(entrants(replace(task, one_view=False, objects=1), 0.07, examples, people=False)) == both
+    assert entrants(task, residual, examples * 19, people=True)[-1] == "person cascade"
+    assert entrants(task, residual, examples * 20, people=True)[-2:] == [
+        "person cascade",
+        "tuned person cascade",
+    ]
 
 
 def test_each_photograph_has_one_person_with_the_points_in_the_order_of_their_names(monkeypatch):
