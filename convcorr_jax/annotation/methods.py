@@ -49,7 +49,7 @@ _EXACT_PX, _EXACT_SIDE = 150, 224
 # few examples by heart, one that sees parts does not. An upright object has a prior of places instead.
 _WHOLE = heads.Design(channels=64, context=True, dropped=(0.5, 0.5))
 _PARTS = heads.Design(channels=32, context=False, dropped=(0.5, 0.5))
-_WHOLE_OF_FEW = 0.2
+_WHOLE_OF_FEW = 0.2  # of the first head, with five to nine examples
 _SEARCH = heads.Design(channels=32, context=False, dropped=(0.2, 0.2))
 _EXACT = heads.Design(channels=32, context=False, dropped=(0.7, 0.35))
 _WHOLE_JITTER = Jitter(np.deg2rad(8), 0.15, 0.08)
