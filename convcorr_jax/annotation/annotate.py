@@ -131,9 +131,9 @@ def annotate(
     From five examples on, heads are fitted to them. They are of `TwoStages` if the examples are one rigid body
     (`shape_residual`), or if a photograph shows several objects, and else of `OneStage`; near the border both
     are fitted to a part of the examples and compared on the others, but `OneStage` is taken if the object is
-    longer than 0.3 of photographs of one view. The heads of a previous model learn on if
-    its examples, five or more, are among the labels, and others are, too: in 0.3 times the steps, and without
-    folds, because what they found of the new examples is held out.
+    longer than 0.3 of photographs of one view. The heads of a previous model learn on if its examples, five or
+    more, are among the labels, and others are, too: in 0.3 times the steps, and without folds, because what
+    they found of the new examples is held out.
 
     With up to four examples, nothing is held out. `OneStage` is fitted if the examples are no rigid body, or if
     they may be none and the object is longer than 0.3 of photographs of one view. Else, a template finds the
